@@ -1,0 +1,80 @@
+//! One lock and one clock around the [state machine](crate::state).
+//!
+//! Every operation reads the clock once, before it takes the lock, and runs what it leaves to be done once
+//! it has released it. Nothing but the state machine runs under the lock.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use crate::clock::{Clock, Timestamp};
+use crate::limits::Limits;
+use crate::request::UserId;
+use crate::state::effects::Effects;
+use crate::state::{Name, State};
+use crate::trace;
+
+pub(crate) struct Shared<C> {
+    pub(crate) clock: C,
+    /// Keyed at random: names come from outside, and must not be able to collide on purpose.
+    hasher: RandomState,
+    state: Mutex<State<Waker>>,
+}
+
+impl<C> Shared<C> {
+    pub(crate) fn new(limits: Limits, clock: C) -> Self {
+        Self {
+            clock,
+            hasher: RandomState::new(),
+            state: Mutex::new(State::new(limits)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn name<'a>(&self, user: &'a UserId) -> Name<'a> {
+        Name {
+            user,
+            hash: self.hasher.hash_one(user),
+        }
+    }
+
+    /// The state as it is, for what does not depend on time.
+    ///
+    /// A poisoned lock is taken all the same: only a panic of the state machine itself could poison it, and
+    /// handles must still be able to drop.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<Waker>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Clock> Shared<C> {
+    #[inline]
+    pub(crate) fn run<R>(
+        &self,
+        operation: impl FnOnce(&mut State<Waker>, Timestamp, &mut Effects<Waker>) -> R,
+    ) -> R {
+        let now = self.clock.now();
+        let mut effects = Effects::new(trace::is_on());
+        let result = operation(&mut self.lock(), now, &mut effects);
+        carry_out(effects);
+        result
+    }
+}
+
+#[inline]
+fn carry_out(effects: Effects<Waker>) {
+    if let Some(log) = effects.log {
+        trace::tell(log);
+    }
+    for waker in effects.wake {
+        waker.wake();
+    }
+}
+
+impl<C> Drop for Shared<C> {
+    /// The last handle is gone: drivers have nothing left to drive.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.drain_drivers().for_each(Waker::wake);
+    }
+}
