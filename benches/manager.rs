@@ -1,0 +1,148 @@
+//! What a conversation costs, against what a team would write by hand.
+//!
+//! By hand: a `tokio::sync::Semaphore` for the limit, and a `Mutex<HashMap>` to know who is active and since
+//! when. It has no limit per user, no queue that knows of users, no expiry, no counters, and no guard: the caller
+//! must bring back the number. That is the least that could be put into production, and nothing
+//! in it is slow on purpose: names are shared strings on both sides, the map keeps its capacity, the clock is
+//! std's.
+//!
+//! Both sides run in one process, in short rounds that take turns, and the figure is the median of the ratios of
+//! neighbouring rounds: what the machine does to one it does to the other. On two threads both threads hammer
+//! the same object, from a common start until the last is done.
+//!
+//! `cargo bench --bench manager` prints the table; ratios above the aims make it exit with 1.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::{Duration, Instant};
+
+use conversation_manager::{ConversationManager, Limits, UserId};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What starts and ends one conversation of a user.
+trait Side: Sync {
+    fn start_and_end(&self, user: &UserId);
+}
+
+struct ByHand {
+    slots: Arc<Semaphore>,
+    next: AtomicU64,
+    active: Mutex<HashMap<u64, (UserId, Instant)>>,
+}
+
+impl ByHand {
+    fn new(limit: usize) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(limit)),
+            next: AtomicU64::new(1),
+            active: Mutex::new(HashMap::with_capacity(limit)),
+        }
+    }
+
+    fn start(&self, user: UserId) -> Option<(u64, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let started = Instant::now();
+        self.active.lock().unwrap().insert(id, (user, started));
+        Some((id, permit))
+    }
+
+    fn end(&self, (id, permit): (u64, OwnedSemaphorePermit)) {
+        let ended = self.active.lock().unwrap().remove(&id);
+        drop(permit);
+        black_box(ended);
+    }
+}
+
+impl Side for ByHand {
+    fn start_and_end(&self, user: &UserId) {
+        let held = self.start(user.clone()).expect("there are more slots than threads");
+        self.end(black_box(held));
+    }
+}
+
+impl Side for ConversationManager {
+    fn start_and_end(&self, user: &UserId) {
+        let held = self.try_start(user).expect("there are more slots than threads");
+        black_box(held).end().expect("it is not over yet");
+    }
+}
+
+const ROUNDS: usize = 201;
+const CONVERSATIONS: usize = 4_000;
+
+/// The time for `CONVERSATIONS` on each of `threads` threads.
+fn round(side: &impl Side, users: &[UserId], threads: usize) -> Duration {
+    let work = |thread: usize| {
+        // Each thread begins elsewhere in the list, as users do.
+        for user in users.iter().cycle().skip(thread * users.len() / 2).take(CONVERSATIONS) {
+            side.start_and_end(user);
+        }
+    };
+    if threads == 1 {
+        let begin = Instant::now();
+        work(0);
+        return begin.elapsed();
+    }
+    let barrier = Barrier::new(threads);
+    let spans: Vec<(Instant, Instant)> = std::thread::scope(|scope| {
+        let run = |thread| {
+            barrier.wait();
+            let begin = Instant::now();
+            work(thread);
+            (begin, Instant::now())
+        };
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || run(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let begin = spans.iter().map(|span| span.0).min().unwrap();
+    let end = spans.iter().map(|span| span.1).max().unwrap();
+    end - begin
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Median nanoseconds per conversation of both sides, and the median of the ratios.
+fn compare(users: usize, threads: usize, held: usize) -> (f64, f64, f64) {
+    let limits = Limits { max_concurrent: held + 10, max_per_user: held + 10, ..Limits::default() };
+    let names: Vec<UserId> = (0..users).map(|n| UserId::from(format!("user-{n}"))).collect();
+    let by_hand = ByHand::new(limits.max_concurrent);
+    let manager = ConversationManager::new(limits).unwrap();
+    let _held_by_hand: Vec<_> = (0..held).map(|n| by_hand.start(names[n % users].clone())).collect();
+    let _held: Vec<_> = (0..held).map(|n| manager.try_start(&names[n % users]).unwrap()).collect();
+    let (mut baseline, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..ROUNDS {
+        // Who goes first takes turns too.
+        let (a, b) = if n % 2 == 0 {
+            let a = round(&by_hand, &names, threads);
+            (a, round(&manager, &names, threads))
+        } else {
+            let b = round(&manager, &names, threads);
+            (round(&by_hand, &names, threads), b)
+        };
+        let each = (CONVERSATIONS * threads) as f64;
+        baseline.push(a.as_nanos() as f64 / each);
+        ours.push(b.as_nanos() as f64 / each);
+        ratios.push(b.as_secs_f64() / a.as_secs_f64());
+    }
+    (median(&mut baseline), median(&mut ours), median(&mut ratios))
+}
+
+fn main() {
+    let mut missed = false;
+    println!("start + end of one conversation, median of {ROUNDS} interleaved rounds\n");
+    println!("{:<9}{:>7}{:>8}{:>12}{:>12}{:>9}{:>8}", "threads", "users", "held", "by hand ns", "manager ns", "ratio", "aim");
+    for (threads, aim) in [(1, 2.5), (2, 1.0)] {
+        for (users, held) in [(1, 0), (64, 0), (64, 1000)] {
+            let (baseline, ours, ratio) = compare(users, threads, held);
+            println!("{threads:<9}{users:>7}{held:>8}{baseline:>12.1}{ours:>12.1}{ratio:>9.2}{aim:>8.1}");
+            missed |= ratio > aim;
+        }
+    }
+    std::process::exit(i32::from(missed));
+}
