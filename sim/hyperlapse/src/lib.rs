@@ -1,1 +1,40 @@
-//! placeholder
+//! Deterministic simulation and load testing for services on stock tokio.
+//!
+//! (map: written below when modules settle)
+
+pub mod alloc;
+mod event;
+mod input;
+mod metrics;
+mod plan;
+mod property;
+mod random;
+mod record;
+mod scenario;
+mod threshold;
+pub mod units;
+mod verdict;
+mod workload;
+mod world;
+
+pub use alloc::CountingAllocator;
+pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
+pub use input::{InputError, Source};
+pub use metrics::{LatencyRecord, Memory, Metrics, OperationMetrics, Series};
+pub use plan::Plan;
+pub use property::{Property, PropertyKind, PropertyRecord, Violation};
+pub use random::{RandomExt, StreamRng, Streams};
+pub use record::{
+    FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Waiting,
+};
+pub use scenario::overrides::Override;
+pub use scenario::{Scenario, ScenarioBuilder, UserKind};
+pub use threshold::{
+    Judgement, Standing, Threshold, ThresholdError, catalogue as threshold_metrics,
+};
+pub use verdict::{Failure, FailureKind, Verdict};
+pub use workload::{
+    AllAtOnce, Bursts, Closed, Distribution, InvalidField, PerUserIterations, Repeat, Wave,
+    Workload, models as workload_models,
+};
+pub use world::{Drive, InjectedPanic, Operation, RunOptions, Sim, User, run};

@@ -1,0 +1,344 @@
+//! The one ordered stream of what happened in a run.
+//!
+//! Everything that a report says of a run is folded from these events as they come: metrics, the
+//! fingerprint, the trace. The stream itself is kept only when it is asked for (a trace) and, always,
+//! its last [`TAIL`] events, so that a failure can say what led to it and a day of load needs no more
+//! memory than a minute.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
+use std::hash::Hasher;
+
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
+
+use crate::units;
+
+/// How many of the last events every run keeps.
+pub const TAIL: usize = 48;
+
+/// A short text that is usually a literal.
+pub type Text = Cow<'static, str>;
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// The run itself: the workload, the body of the scenario.
+    World,
+    /// A virtual user, by number from 0.
+    User(u32),
+    /// A task that the system under test spawned, by its place in the code.
+    Task(Text),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Actor::World => f.pad("world"),
+            Actor::User(id) => f.pad(&format!("user {id}")),
+            Actor::Task(place) => f.pad(&format!("task {place}")),
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Virtual time since the start of the run, in nanoseconds.
+    pub at_ns: u64,
+    /// Who did it.
+    pub actor: Actor,
+    /// What it was.
+    pub kind: EventKind,
+}
+
+/// What happened. Times are virtual nanoseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The workload began.
+    LoadStarted,
+    /// All virtual users have left.
+    LoadEnded,
+    /// A wave of users is about to arrive.
+    Wave(u32),
+    /// A virtual user arrived.
+    Arrived,
+    /// A virtual user left.
+    Left,
+    /// An operation was asked for.
+    Requested,
+    /// The system accepted the operation, after a wait where it had to queue.
+    Accepted {
+        /// Time in the queue; `None` when it did not queue.
+        waited_ns: Option<u64>,
+    },
+    /// The system refused to start the operation.
+    Refused(Text),
+    /// The operation succeeded.
+    Completed {
+        /// Time since it was asked for.
+        response_ns: u64,
+    },
+    /// The operation was accepted and did not succeed.
+    Failed(Text),
+    /// The operation was accepted and then dropped without an outcome.
+    Abandoned,
+    /// The operation was dropped before the system had accepted or refused it.
+    Cancelled,
+    /// A task panicked.
+    Panicked {
+        /// The message.
+        message: String,
+        /// File, line and column of the panic.
+        location: String,
+    },
+    /// The world did something bad to the system on purpose.
+    Fault(Text),
+    /// A property was seen not to hold.
+    Violated {
+        /// The name of the property.
+        property: Text,
+        /// What was seen.
+        detail: String,
+    },
+    /// Something that the scenario wanted in the stream.
+    Note(Text),
+}
+
+impl EventKind {
+    fn tag(&self) -> u8 {
+        match self {
+            EventKind::LoadStarted => 1,
+            EventKind::LoadEnded => 2,
+            EventKind::Wave(_) => 3,
+            EventKind::Arrived => 4,
+            EventKind::Left => 5,
+            EventKind::Requested => 6,
+            EventKind::Accepted { .. } => 7,
+            EventKind::Refused(_) => 8,
+            EventKind::Completed { .. } => 9,
+            EventKind::Failed(_) => 10,
+            EventKind::Abandoned => 11,
+            EventKind::Panicked { .. } => 12,
+            EventKind::Fault(_) => 13,
+            EventKind::Violated { .. } => 14,
+            EventKind::Note(_) => 15,
+            EventKind::Cancelled => 16,
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventKind::LoadStarted => f.write_str("load started"),
+            EventKind::LoadEnded => f.write_str("load ended"),
+            EventKind::Wave(n) => write!(f, "wave {n}"),
+            EventKind::Arrived => f.write_str("arrived"),
+            EventKind::Left => f.write_str("left"),
+            EventKind::Requested => f.write_str("requested"),
+            EventKind::Accepted { waited_ns: None } => f.write_str("accepted"),
+            EventKind::Accepted { waited_ns: Some(waited) } => {
+                write!(f, "accepted after a wait of {}", units::seconds(*waited))
+            }
+            EventKind::Refused(reason) => write!(f, "refused: {reason}"),
+            EventKind::Completed { response_ns } => {
+                write!(f, "completed in {}", units::seconds(*response_ns))
+            }
+            EventKind::Failed(reason) => write!(f, "failed: {reason}"),
+            EventKind::Abandoned => f.write_str("abandoned"),
+            EventKind::Cancelled => f.write_str("cancelled before it was accepted"),
+            EventKind::Panicked { message, location } => {
+                write!(f, "panicked at {location}: {message}")
+            }
+            EventKind::Fault(what) => write!(f, "fault: {what}"),
+            EventKind::Violated { property, detail } if detail.is_empty() => {
+                write!(f, "violated: {property}")
+            }
+            EventKind::Violated { property, detail } => {
+                write!(f, "violated: {property} ({detail})")
+            }
+            EventKind::Note(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let us = self.at_ns / 1_000;
+        write!(f, "{:>6}.{:06}  {:<10}  {}", us / 1_000_000, us % 1_000_000, self.actor, self.kind)
+    }
+}
+
+/// Hash of an event stream: equal streams have equal fingerprints.
+///
+/// XXH3-64 over a fixed little-endian encoding, so it is the same on every machine and in every build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint(pub u64);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len() != 16 {
+            return Err(format!("`{text}` is not a fingerprint: expected 16 hexadecimal digits"));
+        }
+        u64::from_str_radix(&text, 16)
+            .map(Fingerprint)
+            .map_err(|_| format!("`{text}` is not a fingerprint: expected 16 hexadecimal digits"))
+    }
+}
+
+/// Which events are kept as they are, beside being folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// The last [`TAIL`].
+    #[default]
+    Tail,
+    /// All of them: memory grows with the run.
+    All,
+}
+
+/// Takes the stream: hashes it, counts it, keeps what is to be kept.
+pub(crate) struct EventLog {
+    hasher: XxHash3_64,
+    count: u64,
+    keep: Keep,
+    kept: VecDeque<Event>,
+}
+
+impl EventLog {
+    pub(crate) fn new(keep: Keep) -> Self {
+        // Reserved before the run's memory is first measured, so that the log does not grow in it.
+        Self { hasher: XxHash3_64::with_seed(0), count: 0, keep, kept: VecDeque::with_capacity(TAIL) }
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        hash(&mut self.hasher, &event);
+        self.count += 1;
+        if self.keep == Keep::Tail && self.kept.len() == TAIL {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(event);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(self.hasher.finish())
+    }
+
+    pub(crate) fn into_kept(self) -> Vec<Event> {
+        self.kept.into()
+    }
+}
+
+/// One write per event: the hasher's cost is per call more than per byte.
+fn hash(hasher: &mut XxHash3_64, event: &Event) {
+    let mut head = [0u8; 32];
+    head[..8].copy_from_slice(&event.at_ns.to_le_bytes());
+    head[8] = event.kind.tag();
+    let (actor_tag, actor) = match &event.actor {
+        Actor::World => (0u8, 0u32),
+        Actor::User(id) => (1, *id),
+        Actor::Task(_) => (2, 0),
+    };
+    head[9] = actor_tag;
+    head[10..14].copy_from_slice(&actor.to_le_bytes());
+    let number = match &event.kind {
+        EventKind::Wave(n) => u64::from(*n),
+        EventKind::Accepted { waited_ns: Some(waited) } => waited.wrapping_add(1),
+        EventKind::Completed { response_ns } => *response_ns,
+        _ => 0,
+    };
+    head[14..22].copy_from_slice(&number.to_le_bytes());
+    let texts: [&str; 2] = match &event.kind {
+        EventKind::Refused(text)
+        | EventKind::Failed(text)
+        | EventKind::Fault(text)
+        | EventKind::Note(text) => [text, ""],
+        EventKind::Panicked { message, location } => [message, location],
+        EventKind::Violated { property, detail } => [property, detail],
+        _ => ["", ""],
+    };
+    let place = if let Actor::Task(place) = &event.actor { place.as_ref() } else { "" };
+    for (at, text) in [(22, texts[0]), (25, texts[1]), (28, place)] {
+        // Three bytes of length: enough to keep neighbouring texts apart.
+        head[at..at + 3].copy_from_slice(&(text.len() as u32).to_le_bytes()[..3]);
+    }
+    hasher.write(&head);
+    for text in [texts[0], texts[1], place] {
+        if !text.is_empty() {
+            hasher.write(text.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(events: &[Event]) -> EventLog {
+        let mut log = EventLog::new(Keep::Tail);
+        for event in events {
+            log.push(event.clone());
+        }
+        log
+    }
+
+    fn event(at_ns: u64, kind: EventKind) -> Event {
+        Event { at_ns, actor: Actor::User(1), kind }
+    }
+
+    #[test]
+    fn every_part_of_an_event_changes_the_fingerprint() {
+        let base = event(5, EventKind::Refused("global limit".into()));
+        let variants = [
+            base.clone(),
+            event(6, base.kind.clone()),
+            Event { actor: Actor::User(2), ..base.clone() },
+            Event { actor: Actor::World, ..base.clone() },
+            event(5, EventKind::Refused("user limit".into())),
+            event(5, EventKind::Failed("global limit".into())),
+            event(5, EventKind::Accepted { waited_ns: None }),
+            event(5, EventKind::Accepted { waited_ns: Some(0) }),
+            event(5, EventKind::Completed { response_ns: 1 }),
+        ];
+        let mut seen: Vec<u64> =
+            variants.iter().map(|event| log(std::slice::from_ref(event)).fingerprint().0).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), variants.len());
+    }
+
+    #[test]
+    fn order_changes_the_fingerprint_and_the_tail_is_bounded() {
+        let (a, b) = (event(1, EventKind::Arrived), event(1, EventKind::Left));
+        assert_ne!(
+            log(&[a.clone(), b.clone()]).fingerprint(),
+            log(&[b, a.clone()]).fingerprint()
+        );
+        let many = log(&vec![a; TAIL * 3]);
+        assert_eq!(many.count(), 3 * TAIL as u64);
+        assert_eq!(many.into_kept().len(), TAIL);
+    }
+}

@@ -1,0 +1,98 @@
+//! What is measured of a run, in the words of load testing.
+//!
+//! [`collector`] folds events into counts and histograms while the run goes on; the types here are what
+//! it leaves behind: plain data with integers only. Times are virtual nanoseconds.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`latency`] | response times and queue waits |
+//! | [`series`] | counts over virtual time |
+//! | [`collector`] | the fold |
+
+mod collector;
+mod latency;
+mod series;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use collector::Collector;
+pub use latency::LatencyRecord;
+pub use series::Series;
+
+/// What was measured of all operations of a run, or of those of one kind of user.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationMetrics {
+    /// Operations asked for.
+    pub requested: u64,
+    /// Operations that the system accepted.
+    pub accepted: u64,
+    /// Operations that the system refused to start, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Accepted operations that succeeded.
+    pub completed: u64,
+    /// Accepted operations that did not succeed, by reason.
+    pub failed: BTreeMap<String, u64>,
+    /// Accepted operations that were dropped without an outcome.
+    pub abandoned: u64,
+    /// Operations that were dropped before they were accepted or refused.
+    pub cancelled: u64,
+    /// Time from asking to completion, of completed operations.
+    pub response: LatencyRecord,
+    /// Time in the queue, of accepted operations that had to queue.
+    pub queue_wait: LatencyRecord,
+}
+
+impl OperationMetrics {
+    /// Operations refused, for whatever reason.
+    pub fn refused_total(&self) -> u64 {
+        self.refused.values().sum()
+    }
+
+    /// Accepted operations that failed, for whatever reason.
+    pub fn failed_total(&self) -> u64 {
+        self.failed.values().sum()
+    }
+}
+
+/// Everything measured of a run that the same seed gives again to the last digit, in any build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// All operations.
+    pub operations: OperationMetrics,
+    /// The operations of each kind of user, where the scenario mixes kinds.
+    pub kinds: BTreeMap<String, OperationMetrics>,
+    /// From the start of the load until its last user had left.
+    pub duration_ns: u64,
+    /// Completions in each full window since the load started, by the width of the window in
+    /// nanoseconds; for the windows that thresholds ask for.
+    pub windows: BTreeMap<u64, Vec<u64>>,
+    /// Counts over virtual time.
+    pub series: Series,
+}
+
+impl Metrics {
+    /// Completions per second of virtual time, in thousandths, rounded down; `None` when the load took
+    /// no time.
+    pub fn throughput_milli(&self) -> Option<u64> {
+        let completed = u128::from(self.operations.completed);
+        let per = |duration| (completed * 1_000_000_000_000 / u128::from(duration)) as u64;
+        (self.duration_ns > 0).then(|| per(self.duration_ns))
+    }
+}
+
+/// Heap bytes of a run's own thread. Exact and repeatable within one build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Live when the scenario's body began.
+    pub before: i64,
+    /// Live when it had ended, before the runtime was torn down.
+    pub after: i64,
+    /// The most that was live between the two.
+    pub peak: i64,
+    /// `after` less `before`.
+    pub growth: i64,
+    /// Allocations between the two.
+    pub allocations: u64,
+}

@@ -1,0 +1,179 @@
+//! What one run leaves behind: plain data, versioned, integers only.
+//!
+//! A record has three parts that must not be mixed up. Most of it is the same bytes for the same
+//! scenario, seed and source, in any build. `memory` is exact and repeatable within one build.
+//! `host` is measured on the machine and different every time. Fingerprints and snapshots see the first
+//! part alone.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Fingerprint};
+use crate::metrics::{Memory, Metrics};
+use crate::property::PropertyRecord;
+use crate::units;
+
+/// Version of records, of the JSON of `run` and of what `compare` reads. Goes up with every change that
+/// a reader could stumble over.
+pub const FORMAT: u32 = 1;
+
+/// One run, as data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The system it ran against.
+    pub system: String,
+    /// What one operation is called: `conversation`.
+    pub operation: String,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// Settings that were changed for this run: path and value.
+    pub set: Vec<(String, String)>,
+    /// Hash of the event stream.
+    pub fingerprint: Fingerprint,
+    /// How many events there were.
+    pub events: u64,
+    /// Virtual time that the run took, in nanoseconds.
+    pub virtual_ns: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was measured.
+    pub metrics: Metrics,
+    /// What the properties saw.
+    pub properties: BTreeMap<String, PropertyRecord>,
+    /// Panics that nobody asked for, in order; the first [`MAX_PANICS`].
+    pub panics: Vec<Panic>,
+    /// Faults that the world injected, by name.
+    pub faults: BTreeMap<String, u64>,
+    /// Heap bytes; `None` without [`crate::CountingAllocator`].
+    pub memory: Option<Memory>,
+    /// The last events, or all of them where they were asked for.
+    #[serde(skip)]
+    pub kept_events: Vec<Event>,
+    /// Measured on the host, different every time.
+    pub host: Host,
+}
+
+/// How many panics a record tells of; more of them say no more.
+pub const MAX_PANICS: usize = 8;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The scenario's body came to its end.
+    Finished,
+    /// The scenario's body panicked.
+    BodyPanicked,
+    /// The virtual deadline came first.
+    DeadlineReached {
+        /// The deadline.
+        deadline_ns: u64,
+        /// Who had not left by then; the first [`MAX_WAITING`].
+        waiting: Vec<Waiting>,
+        /// How many had not left.
+        waiting_total: u64,
+    },
+    /// Tasks were polled again and again while virtual time stood still.
+    Livelock {
+        /// Polls without progress of time.
+        polls: u64,
+        /// Where the task that was polled last was spawned.
+        task: String,
+    },
+    /// The run's thread gave no sign of life on the host's clock.
+    Hung {
+        /// For how long, in seconds of the host.
+        seconds: u64,
+    },
+}
+
+/// How many of those who wait are named.
+pub const MAX_WAITING: usize = 10;
+
+/// Somebody who waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Who.
+    pub actor: String,
+    /// For what.
+    pub doing: String,
+    /// Since when, in virtual nanoseconds.
+    pub since_ns: u64,
+}
+
+/// A panic that nobody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    /// Virtual time, in nanoseconds.
+    pub at_ns: u64,
+    /// Whose task it was.
+    pub actor: String,
+    /// Its message.
+    pub message: String,
+    /// File, line and column.
+    pub location: String,
+}
+
+/// What the host measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Wall time of the run, in nanoseconds.
+    pub wall_ns: u64,
+    /// Resident memory of the process after the run, in bytes, where the platform tells.
+    pub rss_bytes: Option<u64>,
+    /// `debug` or `release`.
+    pub profile: Profile,
+}
+
+/// How the binary was built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// With debug assertions.
+    #[default]
+    Debug,
+    /// Without.
+    Release,
+}
+
+impl Profile {
+    /// That of this build.
+    pub const fn current() -> Self {
+        if cfg!(debug_assertions) { Profile::Debug } else { Profile::Release }
+    }
+}
+
+impl Outcome {
+    /// What went wrong, in a line; `None` when the body came to its end.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Outcome::Finished => None,
+            Outcome::BodyPanicked => Some("the scenario's own body panicked".to_owned()),
+            Outcome::DeadlineReached { deadline_ns, waiting, waiting_total } => {
+                let when = units::seconds(*deadline_ns);
+                let first = match waiting.first() {
+                    None => "the scenario's body was still waiting".to_owned(),
+                    Some(who) => format!(
+                        "{} had not left; {} was {} since {}",
+                        units::plural(*waiting_total, "user"),
+                        who.actor,
+                        who.doing,
+                        units::seconds(who.since_ns)
+                    ),
+                };
+                Some(format!("at the virtual deadline of {when} {first}"))
+            }
+            Outcome::Livelock { polls, task } => Some(format!(
+                "{} while virtual time stood still, the last of a task spawned at {task}",
+                units::plural(*polls, "poll")
+            )),
+            Outcome::Hung { seconds } => Some(format!(
+                "the run gave no sign of life for {}: a task does not return from its poll",
+                units::plural(*seconds, "second")
+            )),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Reads a scenario file. Every error has its place in the text and says what was expected there.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_spanned::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::settings::{Settings, SettingsTable};
+use super::{Inner, Scenario, UserKind};
+use crate::input::{InputError, Source, list};
+use crate::threshold::Threshold;
+use crate::workload::{MODELS, Workload};
+
+/// Keys of the framework at the top of a scenario file.
+const KEYS: &[&str] = &[
+    "name", "about", "script", "system", "operation", "deadline", "series_step", "thresholds",
+    "workload", "mix",
+];
+
+/// What a suite knows: what a scenario file may name.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Vocabulary {
+    pub(crate) scripts: Vec<&'static str>,
+    pub(crate) systems: Vec<&'static str>,
+    pub(crate) tables: Vec<SettingsTable>,
+}
+
+impl std::fmt::Debug for SettingsTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Vocabulary {
+    /// Every key that may stand at the top.
+    pub(crate) fn root_keys(&self) -> Vec<&str> {
+        KEYS.iter().copied().chain(self.tables.iter().map(|table| table.name)).collect()
+    }
+}
+
+/// A table whose entries are taken out one after the other, so that what is left over is unknown.
+struct Reader<'a, 'i> {
+    source: &'a Source,
+    what: &'static str,
+    span: Range<usize>,
+    entries: DeTable<'i>,
+}
+
+impl<'a, 'i> Reader<'a, 'i> {
+    fn new(source: &'a Source, what: &'static str, table: Spanned<DeTable<'i>>) -> Self {
+        Self { source, what, span: table.span(), entries: table.into_inner() }
+    }
+
+    fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'i>>> {
+        self.entries.remove(key)
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, InputError> {
+        let source = self.source;
+        self.take(key).map(|value| read_value(source, value)).transpose()
+    }
+
+    fn require<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, InputError> {
+        match self.read(key)? {
+            Some(value) => Ok(value),
+            None => Err(self.missing(key)),
+        }
+    }
+
+    fn missing(&self, key: &str) -> InputError {
+        // A table's span is its header; the file's own is everything: point at its beginning.
+        let span = if self.what == "scenario" { 0..0 } else { self.span.clone() };
+        InputError::new(format!("this {} has no `{key}`", self.what)).at(self.source, span)
+    }
+
+    /// Whatever is left is unknown.
+    fn finish(self, known: &[&str]) -> Result<(), InputError> {
+        let Some((key, _)) = self.entries.iter().next() else { return Ok(()) };
+        let word: &str = key.get_ref();
+        Err(InputError::new(format!("unknown key `{word}` in this {}", self.what))
+            .at(self.source, key.span())
+            .nearest(word, known.iter().copied()))
+    }
+}
+
+fn read_value<T: DeserializeOwned>(
+    source: &Source,
+    value: Spanned<DeValue<'_>>,
+) -> Result<T, InputError> {
+    let span = value.span();
+    T::deserialize(ValueDeserializer::from(value)).map_err(|e| place(source, &e, span))
+}
+
+/// An error of a part, with the part's own place where the error has none.
+fn place(source: &Source, error: &toml::de::Error, span: Range<usize>) -> InputError {
+    let span = error.span().unwrap_or(span);
+    InputError::new(error.message().trim().to_owned()).at(source, span)
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Time(#[serde(with = "crate::units::duration")] Duration);
+
+/// Reads a scenario.
+pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario, InputError> {
+    let text: Arc<str> = Arc::clone(&source.text);
+    let table = DeTable::parse(&text).map_err(|error| InputError::toml(source, &error))?;
+    let mut root = Reader::new(source, "scenario", table);
+
+    let name: String = root.require("name")?;
+    let about = root.read("about")?.unwrap_or_default();
+    let script = word(&mut root, "script", &vocabulary.scripts)?;
+    let Some(script) = script else { return Err(root.missing("script")) };
+    let system = word(&mut root, "system", &vocabulary.systems)?;
+    let operation = root.read("operation")?.unwrap_or_else(|| "operation".to_owned());
+    let deadline = root.read::<Time>("deadline")?.map(|time| time.0);
+    let series_step = time_above_zero(&mut root, "series_step")?.unwrap_or(Duration::from_secs(1));
+    let workload = workload(&mut root)?;
+    let (kinds, mut kind_tables) = mix(&mut root, vocabulary)?;
+    let thresholds = thresholds(&mut root, &kinds)?;
+    let settings = settings(&mut root, vocabulary, &mut kind_tables)?;
+    root.finish(&vocabulary.root_keys())?;
+
+    Ok(Scenario(Arc::new(Inner {
+        name,
+        about,
+        script,
+        system,
+        operation,
+        workload,
+        kinds,
+        thresholds,
+        deadline,
+        series_step,
+        settings,
+    })))
+}
+
+/// A string that must be one of those known.
+fn word(root: &mut Reader<'_, '_>, key: &str, known: &[&str]) -> Result<Option<String>, InputError> {
+    let Some(value) = root.take(key) else { return Ok(None) };
+    let span = value.span();
+    let word: String = read_value(root.source, value)?;
+    if known.contains(&word.as_str()) {
+        return Ok(Some(word));
+    }
+    Err(InputError::new(format!("unknown {key} `{word}`"))
+        .at(root.source, span)
+        .nearest(&word, known.iter().copied()))
+}
+
+fn time_above_zero(root: &mut Reader<'_, '_>, key: &str) -> Result<Option<Duration>, InputError> {
+    let Some(value) = root.take(key) else { return Ok(None) };
+    let span = value.span();
+    let time = read_value::<Time>(root.source, value)?.0;
+    if time.is_zero() {
+        return Err(InputError::new(format!("`{key}` is 0: expected a time above it"))
+            .at(root.source, span));
+    }
+    Ok(Some(time))
+}
+
+fn workload(root: &mut Reader<'_, '_>) -> Result<Box<dyn Workload>, InputError> {
+    let source = root.source;
+    let Some(value) = root.take("workload") else {
+        let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+        let help = format!("expected a table [workload] with a `kind`: {}", list(&names));
+        return Err(root.missing("workload").help(help));
+    };
+    let mut table = as_table(source, "workload", value)?;
+    let span = table.span.clone();
+    let Some(kind) = table.take("kind") else {
+        let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
+        return Err(table.missing("kind").help(format!("there are {}", list(&names))));
+    };
+    let kind_span = kind.span();
+    let kind: String = read_value(source, kind)?;
+    let Some(model) = MODELS.iter().find(|model| model.name == kind) else {
+        return Err(InputError::new(format!("unknown kind of workload `{kind}`"))
+            .at(source, kind_span)
+            .nearest(&kind, MODELS.iter().map(|model| model.name)));
+    };
+    let spans: Vec<(String, Range<usize>)> = table
+        .entries
+        .iter()
+        .map(|(key, value)| (key.get_ref().to_string(), value.span()))
+        .collect();
+    let value = Spanned::new(span.clone(), DeValue::Table(table.entries));
+    let workload = (model.read)(ValueDeserializer::from(value))
+        .map_err(|error| place(source, &error, span.clone()))?;
+    workload.validate().map_err(|error| {
+        let at = spans.iter().find(|(key, _)| key == error.field);
+        InputError::new(error.to_string()).at(source, at.map_or(span, |(_, span)| span.clone()))
+    })?;
+    Ok(workload)
+}
+
+fn as_table<'a, 'i>(
+    source: &'a Source,
+    what: &'static str,
+    value: Spanned<DeValue<'i>>,
+) -> Result<Reader<'a, 'i>, InputError> {
+    let span = value.span();
+    match value.into_inner() {
+        DeValue::Table(table) => Ok(Reader::new(source, what, Spanned::new(span, table))),
+        other => Err(InputError::new(format!("`{what}` is {}", a(other.type_str())))
+            .at(source, span)
+            .label("expected a table")),
+    }
+}
+
+fn a(noun: &str) -> String {
+    let an = noun.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {noun}", if an { "an" } else { "a" })
+}
+
+type KindTables<'i> = Vec<DeTable<'i>>;
+
+/// `[[mix]]`: kinds of users, each with its weight and its own form of the suite's tables.
+fn mix<'i>(
+    root: &mut Reader<'_, 'i>,
+    vocabulary: &Vocabulary,
+) -> Result<(Vec<UserKind>, KindTables<'i>), InputError> {
+    let source = root.source;
+    let Some(value) = root.take("mix") else { return Ok((Vec::new(), Vec::new())) };
+    let span = value.span();
+    let DeValue::Array(entries) = value.into_inner() else {
+        return Err(InputError::new("`mix` is not a list of tables")
+            .at(source, span)
+            .label("expected [[mix]] once for each kind of user"));
+    };
+    let (mut kinds, mut tables) = (Vec::<UserKind>::new(), Vec::new());
+    for entry in entries {
+        let mut entry = as_table(source, "mix", entry)?;
+        let at = entry.span.clone();
+        let name: String = entry.require("kind")?;
+        let weight_span = entry.entries.get("weight").map(Spanned::span);
+        let weight: u32 = entry.require("weight")?;
+        if weight == 0 {
+            return Err(InputError::new(format!("users of kind `{name}` have a weight of 0"))
+                .at(source, weight_span.unwrap_or(at)));
+        }
+        if kinds.iter().any(|kind| kind.name == name) {
+            return Err(InputError::new(format!("the kind `{name}` stands here twice")).at(source, at));
+        }
+        let mut own = DeTable::new();
+        for table in &vocabulary.tables {
+            if let Some((key, value)) = entry.entries.remove_entry(table.name) {
+                own.insert(key, value);
+            }
+        }
+        let known: Vec<&str> =
+            ["kind", "weight"].into_iter().chain(vocabulary.tables.iter().map(|t| t.name)).collect();
+        entry.finish(&known)?;
+        kinds.push(UserKind { name, weight });
+        tables.push(own);
+    }
+    Ok((kinds, tables))
+}
+
+fn thresholds(root: &mut Reader<'_, '_>, kinds: &[UserKind]) -> Result<Vec<Threshold>, InputError> {
+    let source = root.source;
+    let Some(value) = root.take("thresholds") else { return Ok(Vec::new()) };
+    let span = value.span();
+    let DeValue::Array(entries) = value.into_inner() else {
+        return Err(InputError::new("`thresholds` is not a list")
+            .at(source, span)
+            .label("expected a list such as [\"response.p95 < 5s\"]"));
+    };
+    let mut thresholds = Vec::new();
+    for entry in entries {
+        let span = entry.span();
+        let text: String = read_value(source, entry)?;
+        // Behind the opening quote; with escapes in the string the column is near rather than exact.
+        thresholds.push(threshold(&text, source, span.start + 1, kinds)?);
+    }
+    Ok(thresholds)
+}
+
+/// Reads one threshold and checks the kind of user that it names.
+pub(super) fn threshold(
+    text: &str,
+    source: &Source,
+    offset: usize,
+    kinds: &[UserKind],
+) -> Result<Threshold, InputError> {
+    let threshold: Threshold = text.parse().map_err(|e: crate::ThresholdError| e.in_source(source, offset))?;
+    if let Some((name, span)) = threshold.kind()
+        && !kinds.iter().any(|kind| kind.name == name)
+    {
+        let span = span.start + offset..span.end + offset;
+        let error = InputError::new(format!("no users are of kind `{name}`")).at(source, span);
+        return Err(error.nearest(name, kinds.iter().map(|kind| kind.name.as_str())));
+    }
+    Ok(threshold)
+}
+
+/// The suite's own tables: each as the scenario has it, and once more for each kind of user with the
+/// entries of that kind laid over it.
+fn settings(
+    root: &mut Reader<'_, '_>,
+    vocabulary: &Vocabulary,
+    kind_tables: &mut KindTables<'_>,
+) -> Result<Settings, InputError> {
+    let source = root.source;
+    let mut settings = Settings::default();
+    for table in &vocabulary.tables {
+        let base = match root.take(table.name) {
+            Some(value) => as_table(source, table.name, value)?,
+            None => Reader::new(source, table.name, Spanned::new(0..0, DeTable::new())),
+        };
+        let read = |entries: DeTable<'_>, span: Range<usize>| {
+            let value = Spanned::new(span.clone(), DeValue::Table(entries));
+            (table.read)(ValueDeserializer::from(value)).map_err(|error| {
+                place(source, &error, span.clone()).context(format_args!("in [{}]", table.name))
+            })
+        };
+        let mut values = vec![read(base.entries.clone(), base.span.clone())?];
+        for own in kind_tables.iter_mut() {
+            let mut merged = base.entries.clone();
+            let mut span = base.span.clone();
+            if let Some(value) = own.remove(table.name) {
+                let own = as_table(source, table.name, value)?;
+                span = own.span;
+                for (key, value) in own.entries {
+                    merged.remove(&**key.get_ref());
+                    merged.insert(key, value);
+                }
+            }
+            values.push(read(merged, span)?);
+        }
+        settings.insert_kinds(values);
+    }
+    Ok(settings)
+}

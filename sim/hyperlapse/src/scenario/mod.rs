@@ -1,0 +1,217 @@
+//! Scenarios: what is run against a system and what must come of it, as data.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`file`] | reads a scenario file, every error with its place |
+//! | [`settings`] | the suite's own tables in it |
+//! | [`overrides`] | `--set path=value` |
+
+pub(crate) mod file;
+pub(crate) mod overrides;
+pub(crate) mod settings;
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::input::{InputError, Source};
+use crate::threshold::Threshold;
+use crate::workload::Workload;
+pub(crate) use settings::Settings;
+
+/// A kind of user, with the share of all users that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserKind {
+    /// Its name: the value of `kind` in thresholds and reports.
+    pub name: String,
+    /// Its weight among all kinds.
+    pub weight: u32,
+}
+
+/// A scenario that was read and validated. Cheap to clone.
+///
+/// From code; a suite reads its own from files.
+///
+/// ```
+/// use hyperlapse::{AllAtOnce, Scenario};
+///
+/// let scenario = Scenario::builder("front", AllAtOnce::users(50))
+///     .operation("query")
+///     .threshold("response.p95 < 5s")
+///     .build()
+///     .unwrap();
+/// assert_eq!(scenario.name(), "front");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Scenario(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: String,
+    about: String,
+    script: String,
+    system: Option<String>,
+    operation: String,
+    workload: Box<dyn Workload>,
+    kinds: Vec<UserKind>,
+    thresholds: Vec<Threshold>,
+    deadline: Option<Duration>,
+    series_step: Duration,
+    settings: Settings,
+}
+
+impl Scenario {
+    /// A scenario of this name with this workload.
+    pub fn builder(name: impl Into<String>, workload: impl Workload + 'static) -> ScenarioBuilder {
+        ScenarioBuilder::new(name.into(), Box::new(workload))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What it is for, in a line.
+    pub fn about(&self) -> &str {
+        &self.0.about
+    }
+
+    /// The script of the suite that its users follow.
+    pub fn script(&self) -> &str {
+        &self.0.script
+    }
+
+    /// The system that it runs against unless another is asked for.
+    pub fn system(&self) -> Option<&str> {
+        self.0.system.as_deref()
+    }
+
+    /// What one operation is called, in the singular.
+    pub fn operation(&self) -> &str {
+        &self.0.operation
+    }
+
+    /// Its workload.
+    pub fn workload(&self) -> &dyn Workload {
+        &*self.0.workload
+    }
+
+    /// Its kinds of users; empty when they are all alike.
+    pub fn kinds(&self) -> &[UserKind] {
+        &self.0.kinds
+    }
+
+    /// What its runs must measure.
+    pub fn thresholds(&self) -> &[Threshold] {
+        &self.0.thresholds
+    }
+
+    /// The virtual deadline that it sets; without one, an hour after its load has nothing more to begin.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.0.deadline
+    }
+
+    /// The step with which its time series begins.
+    pub fn series_step(&self) -> Duration {
+        self.0.series_step
+    }
+
+    /// The suite's own settings: those of the users of this kind, or of the scenario.
+    ///
+    /// # Panics
+    /// When the suite never registered a table of type `T`: that is a bug of the suite.
+    pub fn settings<T: Any + Send + Sync>(&self, kind: Option<usize>) -> &T {
+        self.0.settings.get(kind)
+    }
+
+    /// Widths of the windows that its thresholds need, ascending.
+    pub(crate) fn windows_ns(&self) -> Vec<u64> {
+        let windows = self.thresholds().iter().filter_map(Threshold::window);
+        let mut windows: Vec<u64> = windows.map(crate::units::nanos).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        windows
+    }
+}
+
+/// Builds a [`Scenario`] in code; what is wrong with it is said by [`ScenarioBuilder::build`].
+#[derive(Debug)]
+pub struct ScenarioBuilder {
+    inner: Inner,
+    thresholds: Vec<String>,
+}
+
+impl ScenarioBuilder {
+    fn new(name: String, workload: Box<dyn Workload>) -> Self {
+        let inner = Inner {
+            name,
+            about: String::new(),
+            script: String::new(),
+            system: None,
+            operation: "operation".to_owned(),
+            workload,
+            kinds: Vec::new(),
+            thresholds: Vec::new(),
+            deadline: None,
+            series_step: Duration::from_secs(1),
+            settings: Settings::default(),
+        };
+        Self { inner, thresholds: Vec::new() }
+    }
+
+    /// What it is for, in a line.
+    pub fn about(mut self, about: impl Into<String>) -> Self {
+        self.inner.about = about.into();
+        self
+    }
+
+    /// What one operation is called, in the singular: `query`.
+    pub fn operation(mut self, noun: impl Into<String>) -> Self {
+        self.inner.operation = noun.into();
+        self
+    }
+
+    /// A kind of user with its weight. The first makes users differ at all.
+    pub fn kind(mut self, name: impl Into<String>, weight: u32) -> Self {
+        self.inner.kinds.push(UserKind { name: name.into(), weight });
+        self
+    }
+
+    /// Something that a run must measure, such as `response.p95 < 5s`.
+    pub fn threshold(mut self, threshold: impl Into<String>) -> Self {
+        self.thresholds.push(threshold.into());
+        self
+    }
+
+    /// The virtual deadline of a run.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.inner.deadline = Some(deadline);
+        self
+    }
+
+    /// Settings that the scenario's code asks for by their type.
+    pub fn settings<T: Any + Send + Sync>(mut self, settings: T) -> Self {
+        self.inner.settings.insert(Arc::new(settings));
+        self
+    }
+
+    /// The scenario.
+    ///
+    /// # Errors
+    /// When the workload, a threshold or the mix of kinds cannot be run as it is.
+    pub fn build(mut self) -> Result<Scenario, InputError> {
+        let name = self.inner.name.clone();
+        let invalid = |error: InputError| error.context(format_args!("scenario `{name}`"));
+        self.inner.workload.validate().map_err(|e| invalid(InputError::new(e.to_string())))?;
+        if let Some(kind) = self.inner.kinds.iter().find(|kind| kind.weight == 0) {
+            let message = format!("users of kind `{}` have a weight of 0", kind.name);
+            return Err(invalid(InputError::new(message)));
+        }
+        for text in &self.thresholds {
+            let source = Source::new("threshold", text.as_str());
+            let threshold = file::threshold(text, &source, 0, &self.inner.kinds).map_err(&invalid)?;
+            self.inner.thresholds.push(threshold);
+        }
+        Ok(Scenario(Arc::new(self.inner)))
+    }
+}

@@ -1,0 +1,131 @@
+//! Durations as people write them, and quantities as reports print them.
+//!
+//! Input takes `50ms`, `1m 30s`, `24h`. Output is made of integers only, so that no report depends on
+//! how a float is printed.
+
+use std::time::Duration;
+
+/// Nanoseconds of a duration. Virtual time is far below the 584 years that fit.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// `serde(with = "units::duration")`: a duration as text, `"1m 30s"`.
+pub mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Reads `"50ms"`, `"1m 30s"`, `"24h"`.
+    ///
+    /// # Errors
+    /// When the text is not a duration.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(from)?;
+        parse(&text).map_err(D::Error::custom)
+    }
+
+    /// Writes what [`deserialize`] reads.
+    ///
+    /// # Errors
+    /// When the serializer fails.
+    pub fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&humantime::format_duration(*duration))
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+        humantime::parse_duration(text)
+            .map_err(|why| format!("`{text}` is not a duration ({why}): expected one such as \"50ms\", \"1m 30s\" or \"24h\""))
+    }
+}
+
+/// `50ms`, `5m`, `1m 30s`: a duration somebody chose.
+pub(crate) fn text(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string()
+}
+
+/// A measured time in seconds with three decimals below a minute, rounded half up; coarser above.
+pub(crate) fn seconds(ns: u64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    match ns {
+        1..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{}.{:03} us", ns / 1_000, ns % 1_000),
+        _ if ns < 60 * SECOND => {
+            let ms = (ns + 500_000) / 1_000_000;
+            format!("{}.{:03} s", ms / 1_000, ms % 1_000)
+        }
+        _ if ns < 3_600 * SECOND => {
+            let s = ns / SECOND;
+            format!("{} min {:02} s", s / 60, s % 60)
+        }
+        _ => {
+            let min = ns / (60 * SECOND);
+            format!("{} h {:02} min", min / 60, min % 60)
+        }
+    }
+}
+
+/// Bytes with a decimal unit (1 KB = 1,000 B) and one decimal.
+pub(crate) fn bytes(bytes: i64) -> String {
+    let sign = if bytes < 0 { "-" } else { "" };
+    let b = bytes.unsigned_abs();
+    let with = |unit: u64, name: &str| {
+        let tenths = (b * 10 + unit / 2) / unit;
+        format!("{sign}{}.{} {name}", tenths / 10, tenths % 10)
+    };
+    match b {
+        0..1_000 => format!("{sign}{b} B"),
+        1_000..1_000_000 => with(1_000, "KB"),
+        1_000_000..1_000_000_000 => with(1_000_000, "MB"),
+        _ => with(1_000_000_000, "GB"),
+    }
+}
+
+/// A whole number with thousands separated: `28,800`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `count` with its noun: `1 user`, `20 users`.
+pub(crate) fn plural(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// Thousandths as a number with one decimal, rounded half up: `66.7`.
+pub(crate) fn milli(thousandths: u64) -> String {
+    let tenths = (thousandths + 50) / 100;
+    format!("{}.{}", count(tenths / 10), tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_printed_from_integers_alone() {
+        let shown = [
+            seconds(0),
+            seconds(999),
+            seconds(1_500),
+            seconds(100_499_999),
+            seconds(59_999_000_000),
+            seconds(300_000_000_000),
+            seconds(86_400_000_000_000),
+            bytes(999),
+            bytes(-12_345),
+            bytes(49_960_000),
+            count(28_800),
+            milli(66_666),
+            plural(1, "user"),
+        ];
+        insta::assert_debug_snapshot!(shown, @"");
+    }
+}

@@ -1,0 +1,99 @@
+//! Judges a record: did the run hold what was promised of it?
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Outcome, Record};
+use crate::threshold::{Judgement, Standing, Threshold};
+
+/// What went wrong. The same failure again is one of the same kind and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// What sort of promise was broken.
+    pub kind: FailureKind,
+    /// Which one: the name of the property, the text of the threshold, the place of the panic.
+    pub name: String,
+    /// What was seen.
+    pub message: String,
+}
+
+/// A sort of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// A task panicked.
+    Panic,
+    /// The virtual deadline was reached.
+    Deadline,
+    /// Tasks ran without virtual time moving.
+    Livelock,
+    /// A task did not return from its poll.
+    Hang,
+    /// A property did not hold.
+    Property,
+    /// A threshold did not hold.
+    Threshold,
+}
+
+impl FailureKind {
+    /// The word that reports use.
+    pub const fn text(self) -> &'static str {
+        match self {
+            FailureKind::Panic => "panic",
+            FailureKind::Deadline => "deadline",
+            FailureKind::Livelock => "livelock",
+            FailureKind::Hang => "hang",
+            FailureKind::Property => "property",
+            FailureKind::Threshold => "threshold",
+        }
+    }
+}
+
+/// The judgement of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What went wrong, the gravest first; empty when all held.
+    pub failures: Vec<Failure>,
+    /// Every threshold with what was measured.
+    pub thresholds: Vec<Judgement>,
+}
+
+impl Verdict {
+    /// Judges a record by these thresholds and by its own properties and outcome.
+    pub fn of(record: &Record, thresholds: &[Threshold]) -> Self {
+        let mut failures = Vec::new();
+        let mut add = |kind, name: &str, message: String| {
+            failures.push(Failure { kind, name: name.to_owned(), message });
+        };
+        for panic in &record.panics {
+            add(FailureKind::Panic, &panic.location, format!("{}: {}", panic.actor, panic.message));
+        }
+        let how = match record.outcome {
+            Outcome::Finished => None,
+            // Told by its panic already, with place and message.
+            Outcome::BodyPanicked if !record.panics.is_empty() => None,
+            Outcome::BodyPanicked => Some((FailureKind::Panic, "scenario body")),
+            Outcome::DeadlineReached { .. } => Some((FailureKind::Deadline, "virtual deadline")),
+            Outcome::Livelock { .. } => Some((FailureKind::Livelock, "no progress of virtual time")),
+            Outcome::Hung { .. } => Some((FailureKind::Hang, "no sign of life")),
+        };
+        if let (Some((kind, name)), Some(message)) = (how, record.outcome.failure()) {
+            add(kind, name, message);
+        }
+        for (name, property) in &record.properties {
+            if let Some(why) = property.broken() {
+                add(FailureKind::Property, name, why);
+            }
+        }
+        let thresholds: Vec<Judgement> = thresholds.iter().map(|t| t.judge(record)).collect();
+        for judgement in thresholds.iter().filter(|j| j.standing == Standing::Broken) {
+            add(FailureKind::Threshold, &judgement.threshold, judgement.measured.clone());
+        }
+        Self { failures, thresholds }
+    }
+
+    /// Whether everything held.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}

@@ -1,0 +1,62 @@
+//! Bursts: a crowd at one instant, again and again, and time to recover between them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Distribution, InvalidField, Repeat, Wave, Workload, more_than_none, users};
+use crate::units;
+
+pub(super) const ABOUT: &str = "n users at one instant, again every so often; each burst has users of its own";
+
+/// `kind = "bursts"`: see the [module](self).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bursts {
+    /// How many bursts.
+    pub bursts: u64,
+    /// How many users in each.
+    pub users: u64,
+    /// From the start of one burst to the start of the next. The n-th begins at n times this, so the
+    /// rate does not drift however long a burst takes.
+    #[serde(with = "crate::units::duration")]
+    pub every: Duration,
+}
+
+impl Bursts {
+    /// This many bursts of this many users, one each `every`.
+    pub fn new(bursts: u64, users: u64, every: Duration) -> Self {
+        Self { bursts, users, every }
+    }
+}
+
+impl Workload for Bursts {
+    fn validate(&self) -> Result<(), InvalidField> {
+        more_than_none("bursts", self.bursts == 0, "at least one burst")?;
+        more_than_none("every", self.every.is_zero(), "a time between bursts")?;
+        users("users", self.users)?;
+        users("bursts", self.users.saturating_mul(self.bursts))
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{} of {}, one every {}",
+            units::plural(self.bursts, "burst"),
+            units::plural(self.users, "user"),
+            units::text(self.every)
+        )
+    }
+
+    fn waves(&self) -> Vec<Wave> {
+        let users = self.users as u32;
+        (0..self.bursts as u32)
+            .map(|n| Wave {
+                at: self.every * n,
+                users: n * users..(n + 1) * users,
+                spread: Duration::ZERO,
+                repeat: Repeat::Times(1),
+                pause: Distribution::Constant(Duration::ZERO),
+            })
+            .collect()
+    }
+}

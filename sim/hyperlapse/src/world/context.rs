@@ -1,0 +1,235 @@
+//! What the run's thread knows at any moment: whose poll it is in, and whether time still moves.
+//!
+//! Kept in thread-locals, for the two places that have no handle on the run: the process-wide panic hook
+//! and tokio's task hooks. A run has its thread to itself, so a thread-local is the run's own.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::panic::{Location, PanicHookInfo};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::Notify;
+
+use super::sim::Shared;
+use crate::event::{Actor, EventKind};
+use crate::record::Panic;
+
+thread_local! {
+    static RUN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+    /// The tracked future that is being polled.
+    static ACTOR: Cell<Option<Tracked>> = const { Cell::new(None) };
+    /// Where the task that is being polled was spawned; known to tokio's hooks only.
+    static TASK: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+    static POLLS: Cell<Polls> = const { Cell::new(Polls { left: CHECK_EVERY, since_progress: 0, at_ns: 0, tasks: 0 }) };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tracked {
+    Body,
+    User(u32),
+}
+
+/// Makes this thread a run's until the guard is dropped.
+pub(super) fn enter(shared: &Arc<Shared>) -> impl Drop + use<> {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            RUN.with(|run| run.take());
+        }
+    }
+    RUN.with(|run| run.replace(Some(Arc::clone(shared))));
+    Leave
+}
+
+/// Who acts at this moment on this thread.
+pub(super) fn actor() -> Actor {
+    match (ACTOR.get(), TASK.get()) {
+        (Some(Tracked::User(id)), _) => Actor::User(id),
+        (Some(Tracked::Body), _) => Actor::World,
+        (None, Some(place)) => Actor::Task(place.to_string().into()),
+        (None, None) if tokio::task::try_id().is_some() => {
+            Actor::Task("somewhere (tokio tells where with --cfg tokio_unstable)".into())
+        }
+        (None, None) => Actor::World,
+    }
+}
+
+/// The payload of a panic that the world causes on purpose: a fault, not a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InjectedPanic(pub String);
+
+/// Panics on a run's thread go into its record; all others to the hook that was there before.
+pub(super) fn install_panic_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let run = RUN.try_with(|run| run.try_borrow().ok().and_then(|run| run.clone()));
+            match run.ok().flatten() {
+                Some(shared) => on_panic(&shared, info),
+                None => previous(info),
+            }
+        }));
+    });
+}
+
+fn on_panic(shared: &Shared, info: &PanicHookInfo<'_>) {
+    let actor = actor();
+    if info.payload().is::<InjectedPanic>() {
+        shared.emit(actor, EventKind::Fault("panic".into()));
+        return;
+    }
+    let message = info.payload_as_str().unwrap_or("(a payload that is not text)").to_owned();
+    let location = info.location().map_or_else(|| "an unknown place".to_owned(), place);
+    let panic = Panic {
+        at_ns: shared.now_ns(),
+        actor: actor.to_string(),
+        message: message.clone(),
+        location: location.clone(),
+    };
+    shared.with(|recorder| recorder.panic(panic));
+    shared.emit(actor, EventKind::Panicked { message, location });
+}
+
+/// File, line and column, without the part of the path that depends on where the sources lie.
+fn place(location: &Location<'_>) -> String {
+    let file = location.file().replace('\\', "/");
+    let file = match file.rfind("/registry/src/") {
+        // `<registry>/<index>/<crate>-<version>/src/…`: from the crate on.
+        Some(at) => file[at + 14..].split_once('/').map_or(file.as_str(), |(_, rest)| rest).to_owned(),
+        None => file,
+    };
+    format!("{file}:{}:{}", location.line(), location.column())
+}
+
+pin_project_lite::pin_project! {
+    /// A future whose polls are known to be those of the body or of a virtual user.
+    pub(super) struct TrackedFuture<F> {
+        actor: Tracked,
+        #[pin]
+        future: F,
+    }
+}
+
+/// Tracks `future` as that of a user, or of the body.
+pub(super) fn tracked<F: Future>(user: Option<u32>, future: F) -> TrackedFuture<F> {
+    let actor = user.map_or(Tracked::Body, Tracked::User);
+    TrackedFuture { actor, future }
+}
+
+impl<F: Future> Future for TrackedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        /// Puts back who acted before, also when the poll panics.
+        struct Restore(Option<Tracked>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                ACTOR.set(self.0);
+            }
+        }
+        let this = self.project();
+        #[cfg(not(tokio_unstable))]
+        count_poll();
+        let _restore = Restore(ACTOR.replace(Some(*this.actor)));
+        this.future.poll(cx)
+    }
+}
+
+/// Tells tokio's runtime to report spawns, ends and polls of every task.
+#[cfg(tokio_unstable)]
+pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder) {
+    let tasks = |change: i64| {
+        let mut polls = POLLS.get();
+        polls.tasks = polls.tasks.saturating_add_signed(change);
+        POLLS.set(polls);
+    };
+    builder
+        .on_task_spawn(move |_| tasks(1))
+        .on_task_terminate(move |_| tasks(-1))
+        .on_before_task_poll(|meta| {
+            TASK.set(Some(meta.spawned_at()));
+            count_poll();
+        })
+        .on_after_task_poll(|_| TASK.set(None));
+}
+
+/// Polls between two looks at the clock: a look costs more than a poll.
+const CHECK_EVERY: u32 = 4_096;
+/// Polls without progress of time that are a livelock, and how many more for each task that is alive:
+/// a hundred thousand users may well all act at one instant.
+const SPIN_LIMIT: u64 = 100_000;
+const SPIN_LIMIT_PER_TASK: u64 = 1_000;
+
+#[derive(Clone, Copy)]
+struct Polls {
+    left: u32,
+    since_progress: u64,
+    at_ns: u64,
+    tasks: u64,
+}
+
+fn count_poll() {
+    let mut polls = POLLS.get();
+    polls.left -= 1;
+    if polls.left == 0 {
+        polls.left = CHECK_EVERY;
+        look_at_the_clock(&mut polls);
+    }
+    POLLS.set(polls);
+}
+
+#[cold]
+fn look_at_the_clock(polls: &mut Polls) {
+    let Some(shared) = RUN.with(|run| run.borrow().clone()) else { return };
+    shared.life.beat();
+    let now = shared.now_ns();
+    if now != polls.at_ns {
+        (polls.at_ns, polls.since_progress) = (now, 0);
+        return;
+    }
+    polls.since_progress += u64::from(CHECK_EVERY);
+    if polls.since_progress > SPIN_LIMIT + SPIN_LIMIT_PER_TASK * polls.tasks {
+        shared.life.spins(polls.since_progress, actor());
+    }
+}
+
+/// Signs of life of a run, for the thread that watches it and for its own root.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    beats: AtomicU64,
+    spun: Mutex<Option<(u64, String)>>,
+    notify: Notify,
+}
+
+impl Life {
+    /// Something happened.
+    pub(super) fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    fn spins(&self, polls: u64, actor: Actor) {
+        let mut spun = self.spun.lock().unwrap_or_else(PoisonError::into_inner);
+        if spun.is_none() {
+            *spun = Some((polls, actor.to_string()));
+            self.notify.notify_one();
+        }
+    }
+
+    /// Resolves when tasks were found to spin: how often they were polled, and which was last.
+    pub(super) async fn spinning(&self) -> (u64, String) {
+        loop {
+            self.notify.notified().await;
+            if let Some(found) = &*self.spun.lock().unwrap_or_else(PoisonError::into_inner) {
+                return found.clone();
+            }
+        }
+    }
+}

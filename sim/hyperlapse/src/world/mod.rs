@@ -1,0 +1,268 @@
+//! One run: a system under load, in virtual time, on one seed.
+//!
+//! Every run has a fresh OS thread (a reused one would change what `HashMap` iterates first) with a
+//! paused current-thread tokio runtime on it, seeded. The thread that called [`run`] watches over it on
+//! the host's clock, so that even a task that never returns from its poll ends as a named failure.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`sim`] | the handle that a scenario's code has on the run |
+//! | [`user`] | a virtual user and its operations |
+//! | [`drive`] | plays a plan's waves |
+//! | [`recorder`] | takes events, leaves a record |
+//! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
+
+mod context;
+mod drive;
+mod recorder;
+mod sim;
+mod user;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::alloc;
+use crate::event::Keep;
+use crate::metrics::Memory;
+use crate::property::Property;
+use crate::record::{Host, MAX_WAITING, Outcome, Profile, Record, Waiting};
+use crate::scenario::Scenario;
+use crate::units;
+pub use context::InjectedPanic;
+pub use drive::Drive;
+pub use sim::Sim;
+use sim::Shared;
+pub use user::{Operation, User};
+
+/// What a run is told beside its scenario.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// What the record calls the system.
+    pub system: String,
+    /// What the record says was set: path and value.
+    pub set: Vec<(String, String)>,
+    /// Properties that the scenario promises to check.
+    pub properties: Vec<Property>,
+    /// Which events are kept as they are.
+    pub keep: Keep,
+    /// Time on the host's clock without any sign of life after which the run is given up.
+    pub hang_after: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            system: "system".to_owned(),
+            set: Vec::new(),
+            properties: Vec::new(),
+            keep: Keep::default(),
+            hang_after: Duration::from_secs(30),
+        }
+    }
+}
+
+impl RunOptions {
+    /// The defaults with this seed.
+    pub fn seed(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+}
+
+/// Runs `body` once: it sets the system up, drives users against it and checks what came of it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use hyperlapse::{AllAtOnce, RunOptions, Scenario, Verdict};
+/// use tokio::sync::Semaphore;
+///
+/// let scenario = Scenario::builder("permits", AllAtOnce::users(5))
+///     .threshold("response.max <= 300ms")
+///     .build()
+///     .unwrap();
+/// let record = hyperlapse::run(&scenario, RunOptions::seed(7), |sim| async move {
+///     let permits = Arc::new(Semaphore::new(2));
+///     sim.drive(move |user| {
+///         let permits = permits.clone();
+///         async move {
+///             let mut operation = user.operation();
+///             let _permit = permits.acquire().await.unwrap();
+///             operation.accepted();
+///             user.sleep(Duration::from_millis(100)).await;
+///             operation.completed();
+///         }
+///     })
+///     .await;
+/// });
+/// assert!(Verdict::of(&record, scenario.thresholds()).passed());
+/// assert_eq!(record.metrics.operations.response.max_ns, 300_000_000);
+/// ```
+///
+/// # Panics
+/// When the operating system gives no thread. What panics inside of the run is in its record.
+pub fn run<F, Fut>(scenario: &Scenario, options: RunOptions, body: F) -> Record
+where
+    F: FnOnce(Sim) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    context::install_panic_hook();
+    let began = Instant::now();
+    // Made here and not on the run's thread, so that recording does not count as the run's memory.
+    let shared = Arc::new(Shared::new(scenario, &options));
+    let (done, result) = sync_channel(1);
+    let on_thread = Arc::clone(&shared);
+    let thread = thread::Builder::new()
+        .name("hyperlapse run".to_owned())
+        .spawn(move || {
+            // The watcher is gone only when it has given this run up.
+            let _ = done.send(on_this_thread(&on_thread, body));
+        })
+        .expect("the operating system has a thread for the run");
+
+    let ended = watch(&shared, &result, options.hang_after);
+    if !matches!(ended.outcome, Outcome::Hung { .. }) {
+        // A panic here is one while the runtime was torn down, after the record was complete.
+        let _ = thread.join();
+    }
+    let host = Host {
+        wall_ns: units::nanos(began.elapsed()),
+        rss_bytes: rss_bytes(),
+        profile: Profile::current(),
+    };
+    shared.into_record(options, ended.outcome, ended.virtual_ns, ended.memory, host)
+}
+
+struct Ended {
+    outcome: Outcome,
+    virtual_ns: u64,
+    memory: Option<Memory>,
+}
+
+/// Waits for the run, and gives it up when it shows no sign of life for `hang_after`.
+fn watch(
+    shared: &Shared,
+    result: &std::sync::mpsc::Receiver<Ended>,
+    hang_after: Duration,
+) -> Ended {
+    let mut seen = shared.life.beats();
+    let mut seen_at = Instant::now();
+    loop {
+        match result.recv_timeout(Duration::from_millis(200).min(hang_after)) {
+            Ok(ended) => return ended,
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("the run's thread ended without saying how: a bug of the world")
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let beats = shared.life.beats();
+        if beats != seen {
+            (seen, seen_at) = (beats, Instant::now());
+        } else if seen_at.elapsed() >= hang_after {
+            let outcome = Outcome::Hung { seconds: seen_at.elapsed().as_secs() };
+            return Ended { outcome, virtual_ns: shared.last_event_ns(), memory: None };
+        }
+    }
+}
+
+fn on_this_thread<F, Fut>(shared: &Arc<Shared>, body: F) -> Ended
+where
+    F: FnOnce(Sim) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let _context = context::enter(shared);
+    let runtime = runtime(shared.streams().seed());
+    let (outcome, virtual_ns) = runtime.block_on(async {
+        shared.start_clock();
+        let outcome = root(shared, body).await;
+        (outcome, shared.now_ns())
+    });
+    // What tasks do when they are torn down is not part of the run.
+    shared.close();
+    let memory = shared.memory();
+    // A destructor of the system may panic; the record stands all the same.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
+    Ended { outcome, virtual_ns, memory }
+}
+
+fn runtime(seed: u64) -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true);
+    #[cfg(tokio_unstable)]
+    {
+        let mut bytes = *b"tokio 00000000";
+        bytes[6..].copy_from_slice(&seed.to_le_bytes());
+        builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&bytes));
+        context::install_task_hooks(&mut builder);
+    }
+    #[cfg(not(tokio_unstable))]
+    let _ = seed;
+    builder.build().expect("a runtime without an I/O driver needs nothing that could be missing")
+}
+
+/// Runs the body as a task, until it ends, the virtual deadline comes, or tasks spin in place.
+async fn root<F, Fut>(shared: &Arc<Shared>, body: F) -> Outcome
+where
+    F: FnOnce(Sim) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let deadline = shared.plan().deadline;
+    let sim = Sim::new(Arc::clone(shared));
+    alloc::reset_peak();
+    shared.mark_memory_before();
+    let mut task = tokio::spawn(async move {
+        let shared = Arc::clone(sim.shared());
+        context::tracked(None, body(sim)).await;
+        shared.mark_memory_after();
+    });
+    let mut sleep = pin!(tokio::time::sleep(deadline));
+    let mut spinning = pin!(shared.life.spinning());
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(ended) = pin!(&mut task).poll(cx) {
+            return Poll::Ready(match ended {
+                Ok(()) => Outcome::Finished,
+                Err(_) => Outcome::BodyPanicked,
+            });
+        }
+        if let Poll::Ready((polls, task)) = spinning.as_mut().poll(cx) {
+            return Poll::Ready(Outcome::Livelock { polls, task });
+        }
+        if sleep.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(deadline_reached(shared, deadline));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn deadline_reached(shared: &Shared, deadline: Duration) -> Outcome {
+    let (waiting, waiting_total) = shared.with(|recorder| {
+        let present = recorder.collector.present();
+        let named = present.take(MAX_WAITING).map(|(user, doing, since_ns)| Waiting {
+            actor: format!("user {user}"),
+            doing: doing.text().to_owned(),
+            since_ns,
+        });
+        (named.collect(), recorder.collector.present().count() as u64)
+    });
+    Outcome::DeadlineReached { deadline_ns: units::nanos(deadline), waiting, waiting_total }
+}
+
+#[cfg(feature = "cli")]
+fn rss_bytes() -> Option<u64> {
+    memory_stats::memory_stats().map(|stats| stats.physical_mem as u64)
+}
+
+#[cfg(not(feature = "cli"))]
+fn rss_bytes() -> Option<u64> {
+    None
+}

@@ -1,0 +1,91 @@
+//! Takes what happens in a run and leaves a record of it.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Event, EventKind, EventLog, Keep};
+use crate::metrics::{Collector, Memory};
+use crate::plan::Plan;
+use crate::property::{Properties, Property};
+use crate::record::{Host, MAX_PANICS, Outcome, Panic, Record};
+use crate::scenario::Scenario;
+use crate::units;
+use crate::world::RunOptions;
+
+pub(super) struct Recorder {
+    log: EventLog,
+    pub(super) collector: Collector,
+    pub(super) properties: Properties,
+    panics: Vec<Panic>,
+    faults: BTreeMap<String, u64>,
+    last_event_ns: u64,
+}
+
+impl Recorder {
+    pub(super) fn new(scenario: &Scenario, plan: &Plan, keep: Keep, properties: &[Property]) -> Self {
+        let mut declared = Properties::default();
+        declared.declare(properties);
+        Self {
+            log: EventLog::new(keep),
+            collector: Collector::new(
+                plan.kind_of_user.iter().copied(),
+                scenario.kinds().len(),
+                units::nanos(scenario.series_step()),
+                &scenario.windows_ns(),
+                units::nanos(plan.expected()),
+            ),
+            properties: declared,
+            panics: Vec::new(),
+            faults: BTreeMap::new(),
+            last_event_ns: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, event: Event) {
+        self.last_event_ns = event.at_ns;
+        if let EventKind::Fault(name) = &event.kind {
+            *self.faults.entry(name.to_string()).or_default() += 1;
+        }
+        self.collector.fold(&event);
+        self.log.push(event);
+    }
+
+    pub(super) fn panic(&mut self, panic: Panic) {
+        if self.panics.len() < MAX_PANICS {
+            self.panics.push(panic);
+        }
+    }
+
+    pub(super) fn last_event_ns(&self) -> u64 {
+        self.last_event_ns
+    }
+
+    pub(super) fn finish(
+        self,
+        scenario: &Scenario,
+        options: RunOptions,
+        outcome: Outcome,
+        virtual_ns: u64,
+        memory: Option<Memory>,
+        host: Host,
+    ) -> Record {
+        let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
+        Record {
+            scenario: scenario.name().to_owned(),
+            system: options.system,
+            operation: scenario.operation().to_owned(),
+            seed: options.seed,
+            set: options.set,
+            fingerprint: self.log.fingerprint(),
+            events: self.log.count(),
+            virtual_ns,
+            outcome,
+            metrics: self.collector.finish(&kinds, virtual_ns),
+            properties: self.properties.into_records(),
+            panics: self.panics,
+            faults: self.faults,
+            memory,
+            kept_events: self.log.into_kept(),
+            host,
+        }
+    }
+}

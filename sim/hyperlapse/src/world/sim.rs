@@ -1,0 +1,265 @@
+//! The handle that a scenario's code has on its run.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::RunOptions;
+use super::context::{self, Life};
+use super::drive::Drive;
+use super::recorder::Recorder;
+use super::user::User;
+use crate::alloc;
+use crate::event::{Actor, Event, EventKind, Text};
+use crate::metrics::Memory;
+use crate::plan::Plan;
+use crate::property::Property;
+use crate::random::{StreamRng, Streams};
+use crate::record::{Host, Outcome, Record};
+use crate::scenario::Scenario;
+use crate::units;
+
+/// The wall clock of every run begins here: 2030-01-01T00:00:00Z.
+const EPOCH: Duration = Duration::from_secs(1_893_456_000);
+
+/// What all handles of one run share.
+pub(crate) struct Shared {
+    scenario: Scenario,
+    plan: Plan,
+    streams: Streams,
+    start: OnceLock<Instant>,
+    /// `None` once the run is over: what happens while tasks are torn down is not part of it.
+    recorder: Mutex<Option<Recorder>>,
+    finished: Mutex<Option<Recorder>>,
+    memory: Mutex<MemoryMarks>,
+    operations: AtomicU64,
+    pub(super) life: Life,
+}
+
+#[derive(Default)]
+struct MemoryMarks {
+    before: Option<(i64, u64)>,
+    after: Option<Memory>,
+}
+
+impl Shared {
+    pub(super) fn new(scenario: &Scenario, options: &RunOptions) -> Self {
+        let plan = Plan::new(scenario, options.seed);
+        let recorder = Recorder::new(scenario, &plan, options.keep, &options.properties);
+        Self {
+            scenario: scenario.clone(),
+            plan,
+            streams: Streams::new(options.seed),
+            start: OnceLock::new(),
+            recorder: Mutex::new(Some(recorder)),
+            finished: Mutex::new(None),
+            memory: Mutex::default(),
+            operations: AtomicU64::new(0),
+            life: Life::default(),
+        }
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(super) fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    pub(super) fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    pub(super) fn start_clock(&self) {
+        self.start.set(Instant::now()).expect("the clock of a run is started once");
+    }
+
+    /// Virtual time since the start, in nanoseconds.
+    pub(super) fn now_ns(&self) -> u64 {
+        self.start.get().map_or(0, |start| units::nanos(start.elapsed()))
+    }
+
+    /// The number of the next operation, from 0.
+    pub(super) fn next_operation(&self) -> u64 {
+        self.operations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn emit(&self, actor: Actor, kind: EventKind) {
+        let at_ns = self.now_ns();
+        self.life.beat();
+        if let Some(recorder) = &mut *lock(&self.recorder) {
+            recorder.push(Event { at_ns, actor, kind });
+        }
+    }
+
+    pub(super) fn with<T: Default>(&self, f: impl FnOnce(&mut Recorder) -> T) -> T {
+        lock(&self.recorder).as_mut().map(f).unwrap_or_default()
+    }
+
+    /// The record is complete.
+    pub(super) fn close(&self) {
+        *lock(&self.finished) = lock(&self.recorder).take();
+    }
+
+    pub(super) fn last_event_ns(&self) -> u64 {
+        self.with(|recorder| recorder.last_event_ns())
+    }
+
+    pub(super) fn mark_memory_before(&self) {
+        let mut marks = lock(&self.memory);
+        alloc::reset_peak();
+        marks.before = Some((alloc::live_bytes(), alloc::allocations()));
+    }
+
+    /// The first mark counts.
+    pub(super) fn mark_memory_after(&self) {
+        let mut marks = lock(&self.memory);
+        if let (Some((before, allocations)), None) = (marks.before, &marks.after) {
+            let (after, peak) = (alloc::live_bytes(), alloc::peak_bytes());
+            marks.after = Some(Memory {
+                before,
+                after,
+                peak,
+                growth: after - before,
+                allocations: alloc::allocations() - allocations,
+            });
+        }
+    }
+
+    pub(super) fn memory(&self) -> Option<Memory> {
+        self.mark_memory_after();
+        lock(&self.memory).after.filter(|_| alloc::is_counting())
+    }
+
+    pub(super) fn into_record(
+        self: Arc<Self>,
+        options: RunOptions,
+        outcome: Outcome,
+        virtual_ns: u64,
+        memory: Option<Memory>,
+        host: Host,
+    ) -> Record {
+        // A run that hangs has not closed its record, and never will touch it again.
+        let recorder = lock(&self.finished).take().or_else(|| lock(&self.recorder).take());
+        let recorder = recorder.expect("the record of a run is taken once");
+        recorder.finish(&self.scenario, options, outcome, virtual_ns, memory, host)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A panic of the system cannot leave the recorder half-changed: it is not called from within.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The handle on a run: virtual time, seeded randomness, virtual users, properties. Cheap to clone.
+#[derive(Clone)]
+pub struct Sim(Arc<Shared>);
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sim").field("seed", &self.seed()).field("now", &self.now()).finish()
+    }
+}
+
+impl Sim {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    /// The seed of the run.
+    pub fn seed(&self) -> u64 {
+        self.0.streams.seed()
+    }
+
+    /// The stream of random numbers of this name. See [`Streams::stream`].
+    pub fn rng(&self, name: impl Display) -> StreamRng {
+        self.0.streams.stream(name)
+    }
+
+    /// Virtual time since the run began.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.0.now_ns())
+    }
+
+    /// The wall clock of the run: it begins at 2030-01-01T00:00:00Z and moves with virtual time.
+    pub fn wall_clock(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + EPOCH + self.now()
+    }
+
+    /// Sleeps in virtual time; tokio rounds up to a whole millisecond.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// The scenario that is run.
+    pub fn scenario(&self) -> &Scenario {
+        &self.0.scenario
+    }
+
+    /// What the load will be.
+    pub fn plan(&self) -> &Plan {
+        &self.0.plan
+    }
+
+    /// The suite's own settings of this type. See [`Scenario::settings`].
+    ///
+    /// # Panics
+    /// When the suite never registered them.
+    pub fn settings<T: Any + Send + Sync>(&self) -> &T {
+        self.0.scenario.settings(None)
+    }
+
+    /// Plays the scenario's workload: every virtual user calls `user` once for each of its iterations.
+    /// Await it; it is over when the last user has left.
+    pub fn drive<F, Fut>(&self, user: F) -> Drive<F>
+    where
+        F: Fn(User) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        Drive::new(self.clone(), user)
+    }
+
+    /// A virtual user outside of the workload, for scenarios that act step by step.
+    pub fn user(&self, id: u32) -> User {
+        User::new(self.clone(), id)
+    }
+
+    /// Notes something in the event stream: it shows in traces and counts for the fingerprint.
+    pub fn note(&self, text: impl Into<Text>) {
+        self.0.emit(Actor::World, EventKind::Note(text.into()));
+    }
+
+    /// Counts one check of a property.
+    pub fn check(&self, property: &Property, holds: bool) {
+        self.check_with(property, holds, String::new);
+    }
+
+    /// Counts one check of a property; `detail` says what was seen, if it does not hold.
+    pub fn check_with(&self, property: &Property, holds: bool, detail: impl FnOnce() -> String) {
+        let at_ns = self.0.now_ns();
+        let news = self.0.with(|recorder| {
+            let news = recorder.properties.check(property, at_ns, holds, detail);
+            news.map(|violation| violation.detail.clone())
+        });
+        if let Some(detail) = news {
+            let property = property.name().into();
+            self.0.emit(context::actor(), EventKind::Violated { property, detail });
+        }
+    }
+
+    /// Ends the measurement of the run's memory here rather than with the scenario's body: while the
+    /// system is still alive, and what it failed to free with it.
+    pub(crate) fn mark_memory_after(&self) {
+        self.0.mark_memory_after();
+    }
+}

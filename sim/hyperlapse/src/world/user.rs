@@ -1,0 +1,188 @@
+//! A virtual user, and the operations that it asks the system for.
+
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::panic_any;
+use std::time::Duration;
+
+use super::context::InjectedPanic;
+use super::sim::Sim;
+use crate::event::{Actor, EventKind, Text};
+use crate::random::StreamRng;
+use crate::units;
+
+/// A virtual user in one of its iterations. Cheap to clone: 24 bytes.
+#[derive(Debug, Clone)]
+pub struct User {
+    sim: Sim,
+    id: u32,
+    iteration: u64,
+}
+
+impl User {
+    pub(super) fn new(sim: Sim, id: u32) -> Self {
+        Self { sim, id, iteration: 0 }
+    }
+
+    pub(super) fn next_iteration(&mut self) {
+        self.iteration += 1;
+    }
+
+    pub(super) fn emit(&self, kind: EventKind) {
+        self.sim.shared().emit(Actor::User(self.id), kind);
+    }
+
+    /// The handle on the run.
+    pub fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    /// Its number, from 0.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Which of its iterations this is, from 0.
+    pub fn iteration(&self) -> u64 {
+        self.iteration
+    }
+
+    fn kind_index(&self) -> Option<usize> {
+        let shared = self.sim.shared();
+        let kinds = shared.scenario().kinds().len();
+        let kind = shared.plan().kind_of_user.get(self.id as usize)?;
+        (kinds > 0).then_some(*kind as usize)
+    }
+
+    /// The name of its kind, where the scenario has several.
+    pub fn kind(&self) -> Option<&str> {
+        let kind = self.kind_index()?;
+        Some(&self.sim.shared().scenario().kinds()[kind].name)
+    }
+
+    /// The suite's own settings of this type, as they are for users of its kind.
+    ///
+    /// # Panics
+    /// When the suite never registered them.
+    pub fn settings<T: Any + Send + Sync>(&self) -> &T {
+        self.sim.shared().scenario().settings(self.kind_index())
+    }
+
+    /// A stream of random numbers of its own: other users, iterations and names do not change it.
+    pub fn rng(&self, name: impl Display) -> StreamRng {
+        self.sim.rng(format_args!("user/{}/{}/{name}", self.id, self.iteration))
+    }
+
+    /// Sleeps in virtual time; tokio rounds up to a whole millisecond.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// Notes something in the event stream.
+    pub fn note(&self, text: impl Into<Text>) {
+        self.emit(EventKind::Note(text.into()));
+    }
+
+    /// Asks the system for something: time runs from here. See [`Operation`].
+    pub fn operation(&self) -> Operation {
+        let shared = self.sim.shared();
+        let number = shared.next_operation();
+        let asked_ns = shared.now_ns();
+        self.emit(EventKind::Requested);
+        Operation { user: self.clone(), number, asked_ns, state: State::Asked }
+    }
+
+    /// Panics as a bug in the system would, but on purpose: counted as a fault, not as a failure.
+    ///
+    /// # Panics
+    /// Always: that is what it is for.
+    pub fn inject_panic(&self, what: impl Into<String>) -> ! {
+        panic_any(InjectedPanic(what.into()))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Asked,
+    Accepted,
+    Over,
+}
+
+/// One operation, from asking to its outcome.
+///
+/// Say what became of it: accepted or refused, then completed or failed. Dropped before that (an early
+/// return, a panic, a cancellation) it counts as abandoned, or as cancelled where the system had not
+/// accepted it yet.
+#[derive(Debug)]
+#[must_use = "an operation that is dropped counts as cancelled"]
+pub struct Operation {
+    user: User,
+    number: u64,
+    asked_ns: u64,
+    state: State,
+}
+
+impl Operation {
+    /// Its number in the run, from 0.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The system accepted it at once.
+    pub fn accepted(&mut self) {
+        self.accept(None);
+    }
+
+    /// The system accepted it after this time in its queue.
+    pub fn accepted_after(&mut self, waited: Duration) {
+        self.accept(Some(units::nanos(waited)));
+    }
+
+    fn accept(&mut self, waited_ns: Option<u64>) {
+        self.expect(State::Asked, "accepted");
+        self.state = State::Accepted;
+        self.user.emit(EventKind::Accepted { waited_ns });
+    }
+
+    /// The system refused to start it.
+    pub fn refused(mut self, reason: impl Into<Text>) {
+        self.expect(State::Asked, "refused");
+        self.end(EventKind::Refused(reason.into()));
+    }
+
+    /// It succeeded.
+    pub fn completed(mut self) {
+        self.expect(State::Accepted, "completed");
+        let response_ns = self.user.sim().shared().now_ns() - self.asked_ns;
+        self.end(EventKind::Completed { response_ns });
+    }
+
+    /// It was accepted and did not succeed.
+    pub fn failed(mut self, reason: impl Into<Text>) {
+        self.expect(State::Accepted, "failed");
+        self.end(EventKind::Failed(reason.into()));
+    }
+
+    fn expect(&self, state: State, what: &str) {
+        assert!(
+            self.state == state,
+            "operation {} was {what} while it was {:?}: a scenario says accepted or refused once, and completed or failed after accepted",
+            self.number, self.state
+        );
+    }
+
+    fn end(&mut self, kind: EventKind) {
+        self.state = State::Over;
+        self.user.emit(kind);
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        match self.state {
+            State::Asked => self.user.emit(EventKind::Cancelled),
+            State::Accepted => self.user.emit(EventKind::Abandoned),
+            State::Over => {}
+        }
+    }
+}
