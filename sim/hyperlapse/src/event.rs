@@ -222,17 +222,28 @@ pub(crate) struct EventLog {
     count: u64,
     keep: Keep,
     kept: VecDeque<Event>,
+    /// The fingerprint after 1, 2, 4, 8, … events.
+    checkpoints: Vec<Fingerprint>,
 }
 
 impl EventLog {
     pub(crate) fn new(keep: Keep) -> Self {
         // Reserved before the run's memory is first measured, so that the log does not grow in it.
-        Self { hasher: XxHash3_64::with_seed(0), count: 0, keep, kept: VecDeque::with_capacity(TAIL) }
+        Self {
+            hasher: XxHash3_64::with_seed(0),
+            count: 0,
+            keep,
+            kept: VecDeque::with_capacity(TAIL),
+            checkpoints: Vec::with_capacity(64),
+        }
     }
 
     pub(crate) fn push(&mut self, event: Event) {
         hash(&mut self.hasher, &event);
         self.count += 1;
+        if self.count.is_power_of_two() {
+            self.checkpoints.push(self.fingerprint());
+        }
         if self.keep == Keep::Tail && self.kept.len() == TAIL {
             self.kept.pop_front();
         }
@@ -247,8 +258,8 @@ impl EventLog {
         Fingerprint(self.hasher.finish())
     }
 
-    pub(crate) fn into_kept(self) -> Vec<Event> {
-        self.kept.into()
+    pub(crate) fn into_kept(self) -> (Vec<Event>, Vec<Fingerprint>) {
+        (self.kept.into(), self.checkpoints)
     }
 }
 
@@ -339,6 +350,6 @@ mod tests {
         );
         let many = log(&vec![a; TAIL * 3]);
         assert_eq!(many.count(), 3 * TAIL as u64);
-        assert_eq!(many.into_kept().len(), TAIL);
+        assert_eq!(many.into_kept().0.len(), TAIL);
     }
 }

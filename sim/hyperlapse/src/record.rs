@@ -52,6 +52,9 @@ pub struct Record {
     /// The last events, or all of them where they were asked for.
     #[serde(skip)]
     pub kept_events: Vec<Event>,
+    /// The fingerprint after 1, 2, 4, 8, … events: they tell where two streams part.
+    #[serde(skip)]
+    pub checkpoints: Vec<Fingerprint>,
     /// Measured on the host, different every time.
     pub host: Host,
 }

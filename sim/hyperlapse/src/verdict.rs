@@ -85,11 +85,18 @@ impl Verdict {
                 add(FailureKind::Property, name, why);
             }
         }
-        let thresholds: Vec<Judgement> = thresholds.iter().map(|t| t.judge(record)).collect();
-        for judgement in thresholds.iter().filter(|j| j.standing == Standing::Broken) {
-            add(FailureKind::Threshold, &judgement.threshold, judgement.measured.clone());
+        let judgements: Vec<Judgement> = thresholds.iter().map(|t| t.judge(record)).collect();
+        for (threshold, judgement) in thresholds.iter().zip(&judgements) {
+            if judgement.standing == Standing::Broken {
+                // Heap bytes belong to a build: they stay in the record's `memory`.
+                let message = match &record.memory {
+                    Some(_) if threshold.is_of_memory() => "see the memory of the run".to_owned(),
+                    _ => judgement.measured.clone(),
+                };
+                add(FailureKind::Threshold, &judgement.threshold, message);
+            }
         }
-        Self { failures, thresholds }
+        Self { failures, thresholds: judgements }
     }
 
     /// Whether everything held.

@@ -54,6 +54,11 @@ impl Threshold {
         self.over
     }
 
+    /// Whether it is about heap bytes, which another build may lay out differently.
+    pub fn is_of_memory(&self) -> bool {
+        self.metric.measure.unit() == Unit::Bytes
+    }
+
     /// The kind of user that it is about, if it is about one, and where the name stands in the text.
     pub(crate) fn kind(&self) -> Option<(&str, std::ops::Range<usize>)> {
         self.metric.kind.as_ref().map(|(name, span)| (name.as_str(), span.clone()))

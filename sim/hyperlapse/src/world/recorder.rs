@@ -69,14 +69,16 @@ impl Recorder {
         host: Host,
     ) -> Record {
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
+        let (fingerprint, events) = (self.log.fingerprint(), self.log.count());
+        let (kept_events, checkpoints) = self.log.into_kept();
         Record {
             scenario: scenario.name().to_owned(),
             system: options.system,
             operation: scenario.operation().to_owned(),
             seed: options.seed,
             set: options.set,
-            fingerprint: self.log.fingerprint(),
-            events: self.log.count(),
+            fingerprint,
+            events,
             virtual_ns,
             outcome,
             metrics: self.collector.finish(&kinds, virtual_ns),
@@ -84,7 +86,8 @@ impl Recorder {
             panics: self.panics,
             faults: self.faults,
             memory,
-            kept_events: self.log.into_kept(),
+            kept_events,
+            checkpoints,
             host,
         }
     }

@@ -1,0 +1,127 @@
+//! What can be asked for on the command line.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::scenario::overrides::Override;
+use crate::seed_file::MAX_SEED;
+
+/// Rehearses load in virtual time: minutes of concurrent users in milliseconds, the same bytes for the
+/// same seed. Without a command it runs every scenario.
+#[derive(Debug, Parser)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Exit codes: 0 all held; 1 a property or threshold failed; 2 usage or input; \
+                  3 nondeterminism found; 70 a fault of our own."
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run scenarios with one seed or many
+    Run(RunArgs),
+    /// Print what a run will do, without doing it
+    Plan(PlanArgs),
+    /// List scenarios, systems, scripts, properties, workloads and metrics
+    List,
+    /// Run seed files again and say whether they fail as they did
+    Replay(ReplayArgs),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Command::Run(RunArgs::try_parse_from([""]).expect("every option of run has a default"))
+    }
+}
+
+#[derive(Debug, Parser)]
+pub(super) struct RunArgs {
+    /// Names of scenarios, or paths of scenario files; all scenarios when none is given
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<String>,
+    /// The seed [default: 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(super) seed: Option<u64>,
+    /// A sweep over all seeds from A up to, not including, B
+    #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
+    pub(super) seeds: Option<Range<u64>>,
+    /// The system to test, instead of the scenario's own
+    #[arg(long, value_name = "NAME")]
+    pub(super) system: Option<String>,
+    /// Runs side by side [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Change a setting of the scenario, such as users=100 or manager.max_concurrent=19
+    #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
+    pub(super) set: Vec<Override>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+    /// Where seed files of failing runs go
+    #[arg(long, value_name = "DIR", default_value = "target/hyperlapse")]
+    pub(super) out: PathBuf,
+    /// Host time without any sign of life after which a run is given up as hung
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    pub(super) hang_after: Duration,
+}
+
+#[derive(Debug, Parser)]
+pub(super) struct PlanArgs {
+    /// Names of scenarios, or paths of scenario files; all scenarios when none is given
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<String>,
+    /// The seed
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    pub(super) seed: u64,
+    /// The system to test, instead of the scenario's own
+    #[arg(long, value_name = "NAME")]
+    pub(super) system: Option<String>,
+    /// Change a setting of the scenario
+    #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
+    pub(super) set: Vec<Override>,
+}
+
+#[derive(Debug, Parser)]
+pub(super) struct ReplayArgs {
+    /// Seed files
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Print every event of the run
+    #[arg(long)]
+    pub(super) trace: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs: one object, one line for each run
+    Json,
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let expected = || format!("expected two seeds such as 0..1000, each at most {MAX_SEED}");
+    let (from, to) = text.split_once("..").ok_or_else(expected)?;
+    let seed = |text: &str| text.trim().parse::<u64>().ok().filter(|seed| *seed <= MAX_SEED);
+    let (from, to) = (seed(from).ok_or_else(expected)?, seed(to).ok_or_else(expected)?);
+    if from >= to {
+        return Err(format!("there is no seed from {from} up to, not including, {to}"));
+    }
+    Ok(from..to)
+}
+
+/// The error of an override is told without its picture: clap shows the argument itself.
+fn set(text: &str) -> Result<Override, String> {
+    text.parse().map_err(|_| "expected the form PATH=VALUE, such as users=100".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    crate::units::duration::parse(text)
+}

@@ -1,0 +1,51 @@
+//! `list`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Stop, Terminal, exit};
+use crate::suite::Suite;
+use crate::threshold;
+use crate::workload;
+
+pub(super) fn list<S: Clone + Send + 'static>(
+    suite: &Suite<S>,
+    terminal: &mut Terminal<'_>,
+) -> Result<u8, Stop> {
+    let mut out = String::new();
+    let scenarios = suite.scenarios();
+    let of = |by_default: bool| {
+        let chosen = scenarios.iter().filter(move |(_, default)| *default == by_default);
+        chosen.map(|(scenario, _)| (scenario.name(), scenario.about()))
+    };
+    section(&mut out, "Scenarios", of(true));
+    section(&mut out, "Scenarios that are run when they are named", of(false));
+    section(&mut out, "Systems", suite.systems().map(|entry| (entry.name, entry.about)));
+    section(&mut out, "Scripts", suite.scripts().map(|(entry, _)| (entry.name, entry.about)));
+    // Scripts may share a property; it is listed once.
+    let properties: BTreeMap<&str, &str> = suite
+        .scripts()
+        .flat_map(|(_, properties)| properties.iter().map(|p| (p.name(), p.about())))
+        .collect();
+    section(&mut out, "Properties", properties.into_iter());
+    section(&mut out, "Workloads", workload::models());
+    section(&mut out, "Metrics for thresholds", threshold::catalogue());
+    terminal.print(out.trim_start())?;
+    Ok(exit::HELD)
+}
+
+fn section<'a>(out: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {
+    const NAME: usize = 24;
+    let entries: Vec<(&str, &str)> = entries.collect();
+    if entries.is_empty() {
+        return;
+    }
+    writeln!(out, "\n{title}").expect("a string takes any text");
+    for (name, about) in entries {
+        let lines = crate::report::wrap(about, 78 - NAME);
+        for (i, line) in lines.iter().enumerate() {
+            let name = if i == 0 { name } else { "" };
+            writeln!(out, "  {name:<NAME$}{line}").expect("a string takes any text");
+        }
+    }
+}

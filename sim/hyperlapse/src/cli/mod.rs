@@ -1,0 +1,121 @@
+//! The command line of a suite.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`args`] | what can be asked for |
+//! | [`run`] | `run` and `plan` |
+//! | [`replay`] | `replay` |
+//! | [`list`] | `list` |
+//! | [`exit`] | what the exit code says |
+
+mod args;
+mod list;
+mod replay;
+mod run;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::input::InputError;
+use crate::suite::Suite;
+use args::{Args, Command};
+
+/// What the exit code of a command says.
+pub mod exit {
+    /// All held.
+    pub const HELD: u8 = 0;
+    /// A property or a threshold did not hold, or a run ended badly.
+    pub const FAILED: u8 = 1;
+    /// The command line or a file cannot be used.
+    pub const USAGE: u8 = 2;
+    /// The same binary came to something else with the same seed.
+    pub const NONDETERMINISM: u8 = 3;
+    /// A fault of hyperlapse's own, or of the machine.
+    pub const SOFTWARE: u8 = 70;
+}
+
+/// Why a command could not be carried out.
+enum Stop {
+    Input(InputError),
+    Io(String, io::Error),
+}
+
+impl From<InputError> for Stop {
+    fn from(error: InputError) -> Self {
+        Stop::Input(error)
+    }
+}
+
+impl<S: Clone + Send + 'static> Suite<S> {
+    /// The command of this suite, for `fn main`: reads the process's arguments and does what they say.
+    pub fn main(self) -> ExitCode {
+        let code = self.main_with(std::env::args_os(), &mut io::stdout());
+        ExitCode::from(code)
+    }
+
+    /// The command with these arguments, the first being its own name; gives the [`exit`] code.
+    pub fn main_with(
+        &self,
+        args: impl IntoIterator<Item = OsString>,
+        out: &mut dyn Write,
+    ) -> u8 {
+        let args: Vec<OsString> = args.into_iter().collect();
+        let command = args.first().map_or_else(|| self.name().to_owned(), |arg| arg.to_string_lossy().into_owned());
+        let parser = Args::command()
+            .name(self.name())
+            .bin_name(self.name())
+            .version(self.version());
+        let parsed = match parser.try_get_matches_from(args) {
+            Ok(matches) => Args::from_arg_matches(&matches).expect("clap has checked what it parsed"),
+            Err(error) => {
+                // Help and version are asked for and go to standard output, the rest to standard error.
+                let _ = match error.use_stderr() {
+                    true => write!(io::stderr(), "{error}"),
+                    false => write!(out, "{error}"),
+                };
+                return if error.use_stderr() { exit::USAGE } else { exit::HELD };
+            }
+        };
+        let mut terminal = Terminal { out, command };
+        let done = match parsed.command.unwrap_or_default() {
+            Command::Run(args) => run::run(self, &args, &mut terminal),
+            Command::Plan(args) => run::plan(self, &args, &mut terminal),
+            Command::List => list::list(self, &mut terminal),
+            Command::Replay(args) => replay::replay(self, &args, &mut terminal),
+        };
+        match done {
+            Ok(code) => code,
+            Err(Stop::Input(error)) => {
+                eprintln!("{error}");
+                exit::USAGE
+            }
+            // Whoever read our output has seen enough.
+            Err(Stop::Io(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::HELD,
+            Err(Stop::Io(what, error)) => {
+                eprintln!("error: cannot {what}: {error}");
+                exit::SOFTWARE
+            }
+        }
+    }
+}
+
+/// Where output goes, and how this command was called.
+struct Terminal<'a> {
+    out: &'a mut dyn Write,
+    command: String,
+}
+
+impl Terminal<'_> {
+    fn print(&mut self, text: &str) -> Result<(), Stop> {
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        written.map_err(|error| Stop::Io("write the report".to_owned(), error))
+    }
+
+    /// Whether people look at it: then there are colours.
+    fn coloured(&self) -> bool {
+        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+    }
+}

@@ -1,0 +1,78 @@
+//! `replay`: seed files again. A replay that is not what its file expects says so and why.
+
+use super::args::ReplayArgs;
+use super::{Stop, Terminal, exit};
+use crate::build_info::Build;
+use crate::input::Source;
+use crate::replay::compare;
+use crate::report::{self, Detail};
+use crate::seed_file::{Expect, SeedFile};
+use crate::suite::{Case, Suite};
+
+pub(super) fn replay<S: Clone + Send + 'static>(
+    suite: &Suite<S>,
+    args: &ReplayArgs,
+    terminal: &mut Terminal<'_>,
+) -> Result<u8, Stop> {
+    // All are read before any is run: a slip in the last one is not found after minutes.
+    let mut cases = Vec::new();
+    for path in &args.files {
+        let seed_file = SeedFile::read(path)?;
+        let case = suite
+            .replay_case(&seed_file)
+            .map_err(|error| error.context(format_args!("seed file {}", path.display())))?;
+        cases.push((path, seed_file, case));
+    }
+    let build = Build::of_binary(suite.name(), suite.version());
+    let mut code = exit::HELD;
+    for (i, (path, seed_file, case)) in cases.iter().enumerate() {
+        if i > 0 {
+            terminal.print("\n")?;
+        }
+        let mut finished = suite.run(case, seed_file.seed);
+        let mut replayed = compare(seed_file, &finished);
+        if args.trace || finished.record.fingerprint != seed_file.fingerprint {
+            // Once more with every event kept, to show them or to find the first that differs.
+            finished = suite.trace(case, seed_file.seed);
+            replayed = compare(seed_file, &finished);
+        }
+        if args.trace {
+            for event in &finished.record.kept_events {
+                terminal.print(&format!("{event}\n"))?;
+            }
+            terminal.print("\n")?;
+        }
+        let detail = Detail { memory: true, coloured: terminal.coloured() };
+        let load = case.scenario.workload().describe();
+        terminal.print(&report::run(&finished, case.scenario.about(), &load, detail))?;
+        let explained = replayed.explain(seed_file, &finished, &build);
+        terminal.print(&format!("\n{}: {explained}", path.display()))?;
+        code = code.max(if replayed.is_nondeterminism(seed_file, &finished, &build) {
+            exit::NONDETERMINISM
+        } else if seed_file.expect == Expect::Pass && replayed.as_expected(Expect::Pass) {
+            exit::HELD
+        } else {
+            // The failure is there, or the file does not say what is true any more.
+            exit::FAILED
+        });
+    }
+    Ok(code)
+}
+
+impl<S: Clone + Send + 'static> Suite<S> {
+    /// The case that a seed file tells of.
+    ///
+    /// # Errors
+    /// When the suite does not know its scenario or system, or something cannot be set.
+    pub fn replay_case(&self, seed_file: &SeedFile) -> Result<Case, crate::InputError> {
+        let set = seed_file.overrides();
+        let system = Some(seed_file.system.as_str());
+        match &seed_file.text {
+            None => self.case(&seed_file.scenario, system, &set),
+            Some(text) => {
+                let source = Source::new(format!("scenario {}", seed_file.scenario), text.as_str());
+                self.case_from(&source, system, &set)
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `run` and `plan`.
+
+use std::ops::{ControlFlow, Range};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{Format, PlanArgs, RunArgs};
+use super::{Stop, Terminal, exit};
+use crate::build_info::Build;
+use crate::input::{InputError, Source};
+use crate::report::{self, CaseSummary, Detail};
+use crate::scenario::overrides::Override;
+use crate::seed_file::SeedFile;
+use crate::suite::{Case, Finished, Suite};
+use crate::sweep;
+use crate::units;
+use crate::world::RunOptions;
+
+/// The cases that names and paths stand for.
+fn cases<S: Clone + Send + 'static>(
+    suite: &Suite<S>,
+    scenarios: &[String],
+    system: Option<&str>,
+    set: &[Override],
+) -> Result<Vec<Case>, InputError> {
+    if scenarios.is_empty() {
+        let shipped = suite.scenarios();
+        let by_default = shipped.iter().filter(|(_, by_default)| *by_default);
+        return by_default.map(|(scenario, _)| suite.case(scenario.name(), system, set)).collect();
+    }
+    scenarios.iter().map(|name| case(suite, name, system, set)).collect()
+}
+
+fn case<S: Clone + Send + 'static>(
+    suite: &Suite<S>,
+    name: &str,
+    system: Option<&str>,
+    set: &[Override],
+) -> Result<Case, InputError> {
+    // A path ends like one or has a separator in it; names of scenarios do neither.
+    if !name.ends_with(".toml") && !name.contains(['/', '\\']) {
+        return suite.case(name, system, set);
+    }
+    let text = std::fs::read_to_string(name)
+        .map_err(|error| InputError::new(format!("cannot read the scenario file {name}: {error}")))?;
+    suite.case_from(&Source::new(name, text), system, set)
+}
+
+pub(super) fn plan<S: Clone + Send + 'static>(
+    suite: &Suite<S>,
+    args: &PlanArgs,
+    terminal: &mut Terminal<'_>,
+) -> Result<u8, Stop> {
+    let cases = cases(suite, &args.scenarios, args.system.as_deref(), &args.set)?;
+    for (i, case) in cases.iter().enumerate() {
+        let gap = if i == 0 { "" } else { "\n" };
+        terminal.print(&format!("{gap}{}", report::plan(case, args.seed)))?;
+    }
+    Ok(exit::HELD)
+}
+
+pub(super) fn run<S: Clone + Send + 'static>(
+    suite: &Suite<S>,
+    args: &RunArgs,
+    terminal: &mut Terminal<'_>,
+) -> Result<u8, Stop> {
+    let cases = cases(suite, &args.scenarios, args.system.as_deref(), &args.set)?;
+    let seeds = args.seeds.clone().unwrap_or_else(|| {
+        let seed = args.seed.unwrap_or(0);
+        seed..seed + 1
+    });
+    let jobs = match args.jobs {
+        Some(jobs) => jobs.get(),
+        None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+    };
+    let sweep = Sweep { suite, args, cases: &cases, seeds, jobs, command: terminal.command.clone() };
+    match args.format {
+        Format::Text => sweep.text(terminal),
+        Format::Json => sweep.json(terminal),
+    }
+}
+
+/// All cases with all seeds.
+struct Sweep<'a, S> {
+    suite: &'a Suite<S>,
+    args: &'a RunArgs,
+    cases: &'a [Case],
+    seeds: Range<u64>,
+    jobs: usize,
+    command: String,
+}
+
+/// A run that is over, with its seed file if it failed.
+struct Done {
+    finished: Finished,
+    seed_file: Option<PathBuf>,
+}
+
+impl<S: Clone + Send + 'static> Sweep<'_, S> {
+    fn text(&self, terminal: &mut Terminal<'_>) -> Result<u8, Stop> {
+        let began = Instant::now();
+        let coloured = terminal.coloured();
+        let single = self.seeds.end - self.seeds.start == 1;
+        let detail = Detail { memory: true, coloured };
+        let mut summaries: Vec<CaseSummary> = Vec::new();
+        self.each(|case, done| {
+            if summaries.len() == case {
+                summaries.push(CaseSummary::default());
+            }
+            let Done { finished, seed_file } = done;
+            summaries[case].add(&finished, seed_file.clone());
+            if single {
+                let scenario = &self.cases[case].scenario;
+                let load = scenario.workload().describe();
+                let mut text = report::run(&finished, scenario.about(), &load, detail);
+                if let Some(file) = &seed_file {
+                    text.push_str(&format!("  seed file      {}\n", file.display()));
+                    text.push_str(&format!("  replay         {} replay {}\n", self.command, file.display()));
+                }
+                terminal.print(&(text + "\n"))?;
+            }
+            Ok(())
+        })?;
+        let noun = self.cases.first().map_or("operation", |case| case.scenario.operation());
+        let wall_ns = Some(units::nanos(began.elapsed()));
+        let mut text = report::summary(&summaries, noun, &self.command, wall_ns, coloured);
+        if let Some(limits) = Build::of_source(self.suite.name(), self.suite.version()).limits() {
+            text.push_str(&format!("note: {limits}\n"));
+        }
+        terminal.print(&text)?;
+        Ok(code(summaries.iter().all(CaseSummary::passed)))
+    }
+
+    fn json(&self, terminal: &mut Terminal<'_>) -> Result<u8, Stop> {
+        let build = Build::of_source(self.suite.name(), self.suite.version());
+        terminal.print(&report::json::head(&build))?;
+        let (mut first, mut passed) = (true, true);
+        self.each(|_, done| {
+            passed &= done.finished.verdict.passed();
+            let text = report::json::run(&done.finished, first);
+            first = false;
+            terminal.print(&text)
+        })?;
+        terminal.print(report::json::tail())?;
+        Ok(code(passed))
+    }
+
+    /// Runs everything and hands it over in order, with the number of its case.
+    fn each(&self, mut take: impl FnMut(usize, Done) -> Result<(), Stop>) -> Result<(), Stop> {
+        let seeds = self.seeds.end - self.seeds.start;
+        let count = self.cases.len() as u64 * seeds;
+        let progress = progress(count, count > self.cases.len() as u64);
+        let mut stop = None;
+        let at = |index: usize| {
+            let case = (index as u64 / seeds) as usize;
+            (case, self.seeds.start + index as u64 % seeds)
+        };
+        let work = |index: usize| {
+            let (case, seed) = at(index);
+            let done = self.one(&self.cases[case], seed);
+            progress.inc(1);
+            done
+        };
+        sweep::in_order(count as usize, self.jobs, work, |index, done| {
+            let taken = done.and_then(|done| progress.suspend(|| take(at(index).0, done)));
+            match taken {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    stop = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        progress.finish_and_clear();
+        stop.map_or(Ok(()), Err)
+    }
+
+    /// One run. If it fails its seed file is written before anything else happens.
+    fn one(&self, case: &Case, seed: u64) -> Result<Done, Stop> {
+        let options = RunOptions { hang_after: self.args.hang_after, ..RunOptions::seed(seed) };
+        let finished = self.suite.run_with(case, options);
+        if finished.verdict.passed() {
+            return Ok(Done { finished, seed_file: None });
+        }
+        let build = Build::of_binary(self.suite.name(), self.suite.version());
+        let seed_file = SeedFile::of(case, &finished, build).expect("a run that failed has a failure");
+        match seed_file.write(&self.args.out, &self.command) {
+            Ok(path) => Ok(Done { finished, seed_file: Some(path) }),
+            Err(error) => {
+                // Not lost, even so.
+                eprintln!("{}", seed_file.text(&self.command));
+                Err(Stop::Io(format!("write a seed file into {}", self.args.out.display()), error))
+            }
+        }
+    }
+}
+
+fn code(passed: bool) -> u8 {
+    if passed { exit::HELD } else { exit::FAILED }
+}
+
+/// A bar for people; nothing where standard error is not a terminal, or there is little to wait for.
+fn progress(runs: u64, shown: bool) -> ProgressBar {
+    if !shown {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {per_sec}, {eta} left")
+        .expect("the template is a constant that is right");
+    ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::stderr()).with_style(style)
+}

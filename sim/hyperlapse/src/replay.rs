@@ -1,0 +1,160 @@
+//! Holds a replay against the run that its seed file tells of.
+
+use std::fmt::Write as _;
+
+use crate::build_info::Build;
+use crate::event::Event;
+use crate::seed_file::{Expect, SeedFile};
+use crate::suite::Finished;
+use crate::units;
+
+/// What became of a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// The same failure, by the same events.
+    Reproduced,
+    /// The same failure by other events, and where they part.
+    ByOtherEvents(String),
+    /// Another failure.
+    OtherFailure,
+    /// Nothing failed.
+    Passed,
+}
+
+/// Compares a replay with what its seed file expects.
+pub fn compare(seed_file: &SeedFile, finished: &Finished) -> Replayed {
+    let same = |failure: &&crate::Failure| {
+        (failure.kind, &failure.name) == (seed_file.failure.kind, &seed_file.failure.name)
+    };
+    match finished.verdict.failures.iter().find(same) {
+        None if finished.verdict.passed() => Replayed::Passed,
+        None => Replayed::OtherFailure,
+        Some(_) if finished.record.fingerprint == seed_file.fingerprint => Replayed::Reproduced,
+        Some(_) => Replayed::ByOtherEvents(parting(seed_file, finished)),
+    }
+}
+
+impl Replayed {
+    /// Whether that is what the seed file expects.
+    pub fn as_expected(&self, expect: Expect) -> bool {
+        match expect {
+            Expect::Fail => *self == Replayed::Reproduced,
+            Expect::Pass => *self == Replayed::Passed,
+        }
+    }
+
+    /// What became of it, in words; for a replay that is not as expected with a likely reason.
+    pub fn explain(&self, seed_file: &SeedFile, finished: &Finished, build: &Build) -> String {
+        let failure = &seed_file.failure;
+        let mut text = match self {
+            Replayed::Reproduced => format!(
+                "reproduced: the same failure by the same {} (fingerprint {})\n",
+                units::plural(seed_file.events, "event"),
+                seed_file.fingerprint
+            ),
+            Replayed::Passed => format!(
+                "not reproduced: everything held this time\n  recorded  {} {}: {}\n",
+                failure.kind.text(), failure.name, failure.message
+            ),
+            Replayed::OtherFailure | Replayed::ByOtherEvents(_) => {
+                let now = &finished.verdict.failures[0];
+                let title = match self {
+                    Replayed::OtherFailure => "not reproduced: something else failed",
+                    _ => "reproduced the failure, but by other events",
+                };
+                format!(
+                    "{title}\n  recorded  {} {}: {}\n  now       {} {}: {}\n",
+                    failure.kind.text(), failure.name, failure.message,
+                    now.kind.text(), now.name, now.message
+                )
+            }
+        };
+        if *self == Replayed::Reproduced {
+            return text;
+        }
+        if let Expect::Pass = seed_file.expect
+            && *self == Replayed::Passed
+        {
+            return "held: the failure of this seed file has not come back\n".to_owned();
+        }
+        let parting = match self {
+            Replayed::ByOtherEvents(parting) => parting.clone(),
+            _ => parting(seed_file, finished),
+        };
+        write!(text, "{parting}{}", self.reason(&seed_file.build, build))
+            .expect("a string takes any text");
+        text
+    }
+
+    /// Whether the same binary came to something else: that must not happen.
+    pub fn is_nondeterminism(&self, seed_file: &SeedFile, finished: &Finished, build: &Build) -> bool {
+        let same_binary = !build.binary.is_empty() && build.binary == seed_file.build.binary;
+        same_binary && finished.record.fingerprint != seed_file.fingerprint
+    }
+
+    fn reason(&self, then: &Build, now: &Build) -> String {
+        if !now.binary.is_empty() && then.binary == now.binary {
+            return "  this is the very binary that recorded it: the system is not deterministic\n".to_owned();
+        }
+        let mut differs = Vec::new();
+        if then.suite != now.suite {
+            differs.push(format!("the suite was {} and is {}", then.suite, now.suite));
+        }
+        if then.hyperlapse != now.hyperlapse {
+            differs.push(format!("hyperlapse was {} and is {}", then.hyperlapse, now.hyperlapse));
+        }
+        if then.tokio_unstable != now.tokio_unstable {
+            let with = |on| if on { "with" } else { "without" };
+            differs.push(format!(
+                "it was built {} tokio_unstable and is {} it",
+                with(then.tokio_unstable), with(now.tokio_unstable)
+            ));
+        }
+        match differs.is_empty() {
+            true => "  this is another build than recorded it: the code has changed since, or its scenario\n".to_owned(),
+            false => format!("  this is another build than recorded it: {}\n", differs.join("; ")),
+        }
+    }
+}
+
+/// Where the replay leaves the recorded events, as exactly as the seed file can tell.
+fn parting(seed_file: &SeedFile, finished: &Finished) -> String {
+    let record = &finished.record;
+    if record.fingerprint == seed_file.fingerprint {
+        return "  the events are the same: what is judged has changed\n".to_owned();
+    }
+    let differs = seed_file.checkpoints.iter().zip(&record.checkpoints).position(|(a, b)| a != b);
+    // Checkpoint k is the hash after 2^k events.
+    let common = seed_file.checkpoints.len().min(record.checkpoints.len());
+    let (same, until) = match differs {
+        Some(0) => (0, 1),
+        Some(k) => (1u64 << (k - 1), 1u64 << k),
+        None if common == 0 => (0, 1),
+        None => (1u64 << (common - 1), u64::MAX),
+    };
+    let until = until.min(seed_file.events.max(record.events));
+    let tail_begins = seed_file.events - (seed_file.tail.len() as u64).min(seed_file.events);
+    let mut text = String::new();
+    let mut line = |line: std::fmt::Arguments<'_>| {
+        writeln!(text, "  {line}").expect("a string takes any text");
+    };
+    let replayed_begins = record.events - (record.kept_events.len() as u64).min(record.events);
+    let from = tail_begins.max(replayed_begins);
+    let recorded = |n: u64| seed_file.tail.get((n - tail_begins) as usize).map(String::as_str);
+    let replayed = |n: u64| record.kept_events.get((n - replayed_begins) as usize).map(Event::to_string);
+    let end = seed_file.events.max(record.events);
+    let first = (from.max(same)..end).find(|n| recorded(*n).map(str::to_owned) != replayed(*n));
+    match first {
+        // Exact only when nothing before it is out of sight.
+        Some(n) if n > from || from <= same => {
+            line(format_args!("the first {} are the same, then", units::plural(n, "event")));
+            line(format_args!("recorded  {}", recorded(n).unwrap_or("(ended)")));
+            line(format_args!("now       {}", replayed(n).as_deref().unwrap_or("(ended)")));
+        }
+        _ => line(format_args!(
+            "the events part between the {}th and the {}th of {}",
+            same + 1, until, units::count(seed_file.events)
+        )),
+    }
+    text
+}

@@ -1,0 +1,85 @@
+//! The JSON of `run`: one object, one line for each run in it.
+//!
+//! `format` and `build`, then `runs`. Everything of a run but `memory` and `host` is the same bytes for
+//! the same scenario, seed and source, in any build; `memory` is, within one build. Heap bytes in the
+//! judgement of a threshold would be neither, so judgements say how a threshold stands and no more.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use crate::build_info::Build;
+use crate::event::Fingerprint;
+use crate::metrics::{Memory, Metrics};
+use crate::property::PropertyRecord;
+use crate::record::{FORMAT, Host, Outcome, Panic};
+use crate::suite::Finished;
+use crate::threshold::Standing;
+use crate::verdict::Failure;
+
+#[derive(Serialize)]
+struct Run<'a> {
+    scenario: &'a str,
+    system: &'a str,
+    seed: u64,
+    set: BTreeMap<&'a str, &'a str>,
+    fingerprint: Fingerprint,
+    events: u64,
+    virtual_ns: u64,
+    verdict: &'static str,
+    failures: &'a [Failure],
+    outcome: &'a Outcome,
+    thresholds: Vec<Threshold<'a>>,
+    properties: &'a BTreeMap<String, PropertyRecord>,
+    panics: &'a [Panic],
+    faults: &'a BTreeMap<String, u64>,
+    metrics: &'a Metrics,
+    memory: Option<Memory>,
+    host: Host,
+}
+
+#[derive(Serialize)]
+struct Threshold<'a> {
+    threshold: &'a str,
+    standing: Standing,
+}
+
+/// What stands before the first run.
+pub fn head(build: &Build) -> String {
+    let build = serde_json::to_string(build).expect("a build is plain data");
+    format!("{{\"format\":{FORMAT},\"build\":{build},\"runs\":[")
+}
+
+/// One run; all but the first have a comma in front.
+pub fn run(finished: &Finished, first: bool) -> String {
+    let (record, verdict) = (&finished.record, &finished.verdict);
+    let run = Run {
+        scenario: &record.scenario,
+        system: &record.system,
+        seed: record.seed,
+        set: record.set.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect(),
+        fingerprint: record.fingerprint,
+        events: record.events,
+        virtual_ns: record.virtual_ns,
+        verdict: if verdict.passed() { "pass" } else { "fail" },
+        failures: &verdict.failures,
+        outcome: &record.outcome,
+        thresholds: verdict
+            .thresholds
+            .iter()
+            .map(|j| Threshold { threshold: &j.threshold, standing: j.standing })
+            .collect(),
+        properties: &record.properties,
+        panics: &record.panics,
+        faults: &record.faults,
+        metrics: &record.metrics,
+        memory: record.memory,
+        host: record.host,
+    };
+    let run = serde_json::to_string(&run).expect("a record is plain data with text keys");
+    format!("{}{run}", if first { "\n" } else { ",\n" })
+}
+
+/// What stands behind the last run.
+pub fn tail() -> &'static str {
+    "\n]}\n"
+}

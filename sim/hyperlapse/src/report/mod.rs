@@ -1,0 +1,19 @@
+//! Reports: pure functions from records to text. None of them reaches into a run.
+//!
+//! | module | what it tells |
+//! | --- | --- |
+//! | [`run`](mod@run) | one run, for a terminal of 80 columns |
+//! | [`summary`](mod@summary) | all runs in a table, failures grouped |
+//! | [`json`] | all runs, for programs |
+//! | [`plan`](mod@plan) | what a run will do |
+
+pub mod json;
+mod plan;
+mod run;
+mod style;
+mod summary;
+
+pub use plan::plan;
+pub use run::{Detail, run};
+pub use summary::{CaseSummary, summary};
+pub(crate) use style::wrap;

@@ -1,0 +1,183 @@
+//! The end of a `run`: every scenario in a line, and what it came to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::style::{Style, wrap};
+use crate::suite::Finished;
+use crate::units::{count, plural, seconds};
+use crate::verdict::FailureKind;
+
+/// Runs of one case, folded.
+#[derive(Debug, Default)]
+pub struct CaseSummary {
+    scenario: String,
+    system: String,
+    runs: u64,
+    failed: u64,
+    completed: u64,
+    refused: u64,
+    /// The least and the greatest p95 of all runs.
+    p95_ns: Option<(u64, u64)>,
+    virtual_ns: u64,
+    failures: BTreeMap<(FailureKind, String), FailureGroup>,
+}
+
+/// Runs that failed alike.
+#[derive(Debug)]
+struct FailureGroup {
+    seeds: u64,
+    first_seed: u64,
+    message: String,
+    seed_file: Option<PathBuf>,
+}
+
+impl CaseSummary {
+    /// Adds a run. Runs come in the order of their seeds.
+    pub fn add(&mut self, finished: &Finished, seed_file: Option<PathBuf>) {
+        let (record, verdict) = (&finished.record, &finished.verdict);
+        self.scenario.clone_from(&record.scenario);
+        self.system.clone_from(&record.system);
+        self.runs += 1;
+        self.failed += u64::from(!verdict.passed());
+        self.completed += record.metrics.operations.completed;
+        self.refused += record.metrics.operations.refused_total();
+        self.virtual_ns += record.virtual_ns;
+        if record.metrics.operations.response.count > 0 {
+            let p95 = record.metrics.operations.response.p95_ns;
+            let (low, high) = self.p95_ns.unwrap_or((p95, p95));
+            self.p95_ns = Some((low.min(p95), high.max(p95)));
+        }
+        for failure in &verdict.failures {
+            self.failures
+                .entry((failure.kind, failure.name.clone()))
+                .and_modify(|group| group.seeds += 1)
+                .or_insert_with(|| FailureGroup {
+                    seeds: 1,
+                    first_seed: record.seed,
+                    message: failure.message.clone(),
+                    seed_file: seed_file.clone(),
+                });
+        }
+    }
+
+    /// Whether every run held.
+    pub fn passed(&self) -> bool {
+        self.failed == 0
+    }
+}
+
+/// The table of all cases, and under it the failures grouped by what failed.
+pub fn summary(
+    cases: &[CaseSummary],
+    operation: &str,
+    command: &str,
+    wall_ns: Option<u64>,
+    coloured: bool,
+) -> String {
+    let style = Style { coloured };
+    let sweep = cases.iter().any(|case| case.runs > 1);
+    let mut rows = vec![vec![
+        "scenario".to_owned(),
+        "system".to_owned(),
+        if sweep { "seeds".to_owned() } else { String::new() },
+        if sweep { "failed".to_owned() } else { String::new() },
+        "completed".to_owned(),
+        "refused".to_owned(),
+        if sweep { "p95 over seeds".to_owned() } else { "p95".to_owned() },
+        "virtual".to_owned(),
+    ]];
+    for case in cases {
+        let p95 = match case.p95_ns {
+            None => "-".to_owned(),
+            Some((low, high)) if low == high => seconds(low),
+            Some((low, high)) => format!("{} to {}", seconds(low), seconds(high)),
+        };
+        rows.push(vec![
+            case.scenario.clone(),
+            case.system.clone(),
+            if sweep { count(case.runs) } else { String::new() },
+            if sweep { count(case.failed) } else { String::new() },
+            count(case.completed),
+            count(case.refused),
+            p95,
+            seconds(case.virtual_ns),
+        ]);
+    }
+    let mut text = table(&rows, |row| match row {
+        0 => "    ".to_owned(),
+        row => style.verdict(cases[row - 1].passed()),
+    });
+    text.push('\n');
+    text.push_str(&failures(cases, command, style));
+
+    let failed = cases.iter().filter(|case| !case.passed()).count() as u64;
+    let runs: u64 = cases.iter().map(|case| case.runs).sum();
+    let completed: u64 = cases.iter().map(|case| case.completed).sum();
+    let virtual_ns: u64 = cases.iter().map(|case| case.virtual_ns).sum();
+    let passed = plural(cases.len() as u64 - failed, "scenario");
+    let mut line = format!("{} passed, {} failed", passed, count(failed));
+    if runs > cases.len() as u64 {
+        line.push_str(&format!(" in {}", plural(runs, "run")));
+    }
+    let line = if failed == 0 { style.good(&line) } else { style.bad(&line) };
+    let wall = wall_ns.map_or(String::new(), |wall| format!(", in {} of wall time", seconds(wall)));
+    text.push_str(&format!(
+        "{line}\n{} over {} of virtual time{wall}\n",
+        plural(completed, operation),
+        seconds(virtual_ns)
+    ));
+    text
+}
+
+fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
+    let mut text = String::new();
+    for case in cases {
+        for ((kind, name), group) in &case.failures {
+            let title = format!("{} of {} on {}", kind.text(), case.scenario, case.system);
+            text.push_str(&format!("{}\n", style.bad(&title)));
+            text.push_str(&format!("  {name}\n"));
+            for line in wrap(&group.message, 76) {
+                text.push_str(&format!("    {line}\n"));
+            }
+            let seeds = match case.runs {
+                1 => format!("seed {}", group.first_seed),
+                runs => format!(
+                    "{} of {}, first seed {}",
+                    count(group.seeds), plural(runs, "seed"), group.first_seed
+                ),
+            };
+            text.push_str(&format!("  {seeds}\n"));
+            if let Some(file) = &group.seed_file {
+                text.push_str(&format!("  replay: {command} replay {}\n", file.display()));
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Columns as wide as their widest cell; numbers to the right. Columns without a heading are left out.
+fn table(rows: &[Vec<String>], lead: impl Fn(usize) -> String) -> String {
+    let shown: Vec<usize> = (0..rows[0].len()).filter(|column| !rows[0][*column].is_empty()).collect();
+    let widths: Vec<usize> = shown
+        .iter()
+        .map(|column| rows.iter().map(|row| row[*column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let mut line = lead(number);
+        for (column, width) in shown.iter().zip(&widths) {
+            line.push_str("  ");
+            let cell = &row[*column];
+            // Names to the left, figures to the right.
+            match column {
+                0 | 1 => line.push_str(&format!("{cell:<width$}")),
+                _ => line.push_str(&format!("{cell:>width$}")),
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,322 @@
+//! A suite: systems, scripts and scenarios of one project, under one command.
+//!
+//! A *system* is what is tested, made anew for every run; a suite may have several behind one handle
+//! type (the real one, a rewrite, broken ones that must stay found). A *script* is code: what users do
+//! and what is checked. A *scenario* is data that names a script. All are registered here by name, so
+//! that files and the command line can name them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::event::Keep;
+use crate::input::{InputError, Source};
+use crate::property::Property;
+use crate::record::Record;
+use crate::scenario::Scenario;
+use crate::scenario::file::{self, Vocabulary};
+use crate::scenario::overrides::{self, Override};
+use crate::scenario::settings::SettingsTable;
+use crate::verdict::Verdict;
+use crate::world::{self, RunOptions, Sim};
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+type MakeSystem<S> = Arc<dyn Fn(&Sim) -> S + Send + Sync>;
+type Body<S> = Arc<dyn Fn(Sim, S) -> BoxFuture + Send + Sync>;
+
+/// A name with its line for `list`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// What files and the command line call it.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+}
+
+/// Systems, scripts and scenarios of one project. See [`Suite::main`].
+///
+/// `S` is the handle on the system under test that users get: cheap to clone.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use hyperlapse::{Property, Sim, Suite};
+/// use tokio::sync::Semaphore;
+///
+/// const ALL_BACK: Property = Property::eventually("all back", "every permit is given back");
+///
+/// async fn borrow(sim: Sim, permits: Arc<Semaphore>) {
+///     let shared = permits.clone();
+///     sim.drive(move |user| {
+///         let permits = shared.clone();
+///         async move {
+///             let mut operation = user.operation();
+///             let _permit = permits.acquire().await.unwrap();
+///             operation.accepted();
+///             operation.completed();
+///         }
+///     })
+///     .await;
+///     sim.check(&ALL_BACK, permits.available_permits() == 2);
+/// }
+///
+/// let suite = Suite::new("permits", "0.1.0")
+///     .system("semaphore", "tokio's semaphore", |_| Arc::new(Semaphore::new(2)))
+///     .script("borrow", "takes a permit and gives it back", &[ALL_BACK], borrow)
+///     .scenario("crowd.toml", r#"
+///         name = "crowd"
+///         script = "borrow"
+///         workload = { kind = "all-at-once", users = 20 }
+///         thresholds = ["completions == 20"]
+///     "#);
+/// let case = suite.case("crowd", None, &[]).unwrap();
+/// assert!(suite.run(&case, 7).verdict.passed());
+/// ```
+pub struct Suite<S> {
+    name: &'static str,
+    version: &'static str,
+    systems: Vec<(Entry, MakeSystem<S>)>,
+    scripts: Vec<(Entry, &'static [Property], Body<S>)>,
+    vocabulary: Vocabulary,
+    scenarios: Vec<Shipped>,
+}
+
+impl<S> std::fmt::Debug for Suite<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Suite").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A scenario that the suite brings.
+struct Shipped {
+    source: Source,
+    by_default: bool,
+}
+
+/// A scenario against a system, ready to be run with any seed.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The scenario, with what was set.
+    pub scenario: Scenario,
+    /// The name of the system.
+    pub system: String,
+    /// What was set, with whole paths.
+    pub set: Vec<Override>,
+    /// The text of the scenario before anything was set, when it is not one that the suite brings.
+    pub text: Option<Arc<str>>,
+}
+
+/// A run with its verdict.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// What was measured.
+    pub record: Record,
+    /// What is said of it.
+    pub verdict: Verdict,
+}
+
+impl<S: Clone + Send + 'static> Suite<S> {
+    /// An empty suite. The name is that of the command, the version goes into reports and seed files.
+    pub fn new(name: &'static str, version: &'static str) -> Self {
+        Self {
+            name,
+            version,
+            systems: Vec::new(),
+            scripts: Vec::new(),
+            vocabulary: Vocabulary::default(),
+            scenarios: Vec::new(),
+        }
+    }
+
+    /// A table of the suite's own in scenario files, read as `T`. Register it before any scenario.
+    ///
+    /// `T` should deny unknown fields and have defaults; code gets it by [`Sim::settings`] and
+    /// [`User::settings`](crate::User::settings).
+    pub fn settings<T>(mut self, table: &'static str) -> Self
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.vocabulary.tables.push(SettingsTable::new::<T>(table));
+        self
+    }
+
+    /// A system to test; the first one is that of scenarios that name none. `make` is called for each
+    /// run, within it: in virtual time and on its runtime.
+    pub fn system(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        make: impl Fn(&Sim) -> S + Send + Sync + 'static,
+    ) -> Self {
+        self.vocabulary.systems.push(name);
+        self.systems.push((Entry { name, about }, Arc::new(make)));
+        self
+    }
+
+    /// What users do and what is checked, with the properties that it promises to check.
+    pub fn script<F, Fut>(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        properties: &'static [Property],
+        body: F,
+    ) -> Self
+    where
+        F: Fn(Sim, S) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.vocabulary.scripts.push(name);
+        let body: Body<S> = Arc::new(move |sim, system| Box::pin(body(sim, system)));
+        self.scripts.push((Entry { name, about }, properties, body));
+        self
+    }
+
+    /// A scenario that a bare `run` includes: the name and the text of its file.
+    pub fn scenario(self, file: &str, text: &str) -> Self {
+        self.shipped(file, text, true)
+    }
+
+    /// A scenario that is run when it is named.
+    pub fn scenario_on_demand(self, file: &str, text: &str) -> Self {
+        self.shipped(file, text, false)
+    }
+
+    fn shipped(mut self, file: &str, text: &str, by_default: bool) -> Self {
+        self.scenarios.push(Shipped { source: Source::new(file, text), by_default });
+        self
+    }
+
+    /// The command's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The command's version.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// All systems.
+    pub fn systems(&self) -> impl Iterator<Item = Entry> {
+        self.systems.iter().map(|(entry, _)| *entry)
+    }
+
+    /// All scripts, with the properties that they check.
+    pub fn scripts(&self) -> impl Iterator<Item = (Entry, &'static [Property])> {
+        self.scripts.iter().map(|(entry, properties, _)| (*entry, *properties))
+    }
+
+    /// All scenarios that the suite brings; and whether a bare `run` includes them.
+    ///
+    /// # Panics
+    /// When a scenario that the suite brings cannot be read: that is a bug of the suite.
+    pub fn scenarios(&self) -> Vec<(Scenario, bool)> {
+        let read = |shipped: &Shipped| match file::read(&shipped.source, &self.vocabulary) {
+            Ok(scenario) => (scenario, shipped.by_default),
+            Err(error) => panic!("a scenario of the suite itself is wrong\n{error}"),
+        };
+        self.scenarios.iter().map(read).collect()
+    }
+
+    /// A scenario of the suite by its name, against `system` or its own, with settings changed.
+    ///
+    /// # Errors
+    /// When there is no such scenario or system, or something cannot be set.
+    pub fn case(
+        &self,
+        name: &str,
+        system: Option<&str>,
+        set: &[Override],
+    ) -> Result<Case, InputError> {
+        let scenarios = self.scenarios();
+        let found = scenarios.iter().position(|(scenario, _)| scenario.name() == name);
+        let Some(index) = found else {
+            let known = scenarios.iter().map(|(scenario, _)| scenario.name());
+            let error = InputError::new(format!("there is no scenario `{name}`"));
+            return Err(error.nearest(name, known));
+        };
+        self.case_of(&self.scenarios[index].source, None, system, set)
+    }
+
+    /// A scenario from a text that the suite does not bring.
+    ///
+    /// # Errors
+    /// When the text cannot be read, there is no such system, or something cannot be set.
+    pub fn case_from(
+        &self,
+        source: &Source,
+        system: Option<&str>,
+        set: &[Override],
+    ) -> Result<Case, InputError> {
+        self.case_of(source, Some(Arc::clone(&source.text)), system, set)
+    }
+
+    fn case_of(
+        &self,
+        source: &Source,
+        text: Option<Arc<str>>,
+        system: Option<&str>,
+        set: &[Override],
+    ) -> Result<Case, InputError> {
+        let mut scenario = file::read(source, &self.vocabulary)?;
+        let mut source = source.clone();
+        let mut whole = Vec::new();
+        for change in set {
+            let path;
+            (source, path) = overrides::apply(&source, change, &self.vocabulary.root_keys())?;
+            // Read after each change, so that an error is that of the change.
+            scenario = file::read(&source, &self.vocabulary)?;
+            whole.push(Override { path, value: change.value.clone() });
+        }
+        let system = system.or(scenario.system()).or(self.vocabulary.systems.first().copied());
+        let Some(system) = system else {
+            return Err(InputError::new("this suite has no systems to test"));
+        };
+        if !self.vocabulary.systems.contains(&system) {
+            let error = InputError::new(format!("there is no system `{system}`"));
+            return Err(error.nearest(system, self.vocabulary.systems.iter().copied()));
+        }
+        Ok(Case { system: system.to_owned(), scenario, set: whole, text })
+    }
+
+    /// Runs a case with a seed.
+    pub fn run(&self, case: &Case, seed: u64) -> Finished {
+        self.run_with(case, RunOptions::seed(seed))
+    }
+
+    /// Runs a case with every event kept.
+    pub fn trace(&self, case: &Case, seed: u64) -> Finished {
+        self.run_with(case, RunOptions { keep: Keep::All, ..RunOptions::seed(seed) })
+    }
+
+    pub(crate) fn run_with(&self, case: &Case, options: RunOptions) -> Finished {
+        let (_, make) = self
+            .systems
+            .iter()
+            .find(|(entry, _)| entry.name == case.system)
+            .expect("the system of a case was checked when the case was made");
+        let (_, properties, body) = self
+            .scripts
+            .iter()
+            .find(|(entry, ..)| entry.name == case.scenario.script())
+            .expect("the script of a scenario was checked when it was read");
+        let (make, body) = (Arc::clone(make), Arc::clone(body));
+        let options = RunOptions {
+            system: case.system.clone(),
+            set: case.set.iter().map(|set| (set.path.clone(), set.value.clone())).collect(),
+            properties: properties.to_vec(),
+            ..options
+        };
+        let record = world::run(&case.scenario, options, move |sim| async move {
+            let system = make(&sim);
+            body(sim.clone(), system.clone()).await;
+            // While the system lives: what it failed to free is counted with it.
+            sim.mark_memory_after();
+            drop(system);
+        });
+        let verdict = Verdict::of(&record, case.scenario.thresholds());
+        Finished { record, verdict }
+    }
+}
