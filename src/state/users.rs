@@ -47,15 +47,6 @@ impl Users {
         self.entries.len()
     }
 
-    /// Conversations that the user has now.
-    #[cfg(test)]
-    pub(crate) fn active_of(&self, name: Name<'_>) -> u32 {
-        let found = self.keys.find(name.hash, |&key| {
-            self.entries[key as usize].name == *name.user
-        });
-        found.map_or(0, |&key| self.entries[key as usize].active)
-    }
-
     /// The key of the user, who is added if they neither talk nor wait yet.
     #[inline]
     pub(crate) fn key_of(&mut self, name: Name<'_>) -> Key {
