@@ -215,9 +215,10 @@ impl InvalidLimits {
 /// Durations as people write them.
 #[cfg(feature = "serde")]
 mod text {
+    use std::fmt;
     use std::time::Duration;
 
-    use serde::de::{Error, Unexpected};
+    use serde::de::{Error, Unexpected, Visitor};
     use serde::{Deserialize, Deserializer, Serializer};
 
     use super::{InvalidLimits, Limits};
@@ -237,13 +238,22 @@ mod text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|_| {
-            D::Error::invalid_value(
-                Unexpected::Str(&text),
-                &"a duration such as \"5m\", \"90s\", \"1m30s\" or \"500ms\"",
-            )
-        })
+        deserializer.deserialize_str(Text)
+    }
+
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a duration such as \"5m\", \"90s\", \"1m30s\" or \"500ms\"")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+            humantime::parse_duration(text)
+                .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        }
     }
 
     /// What stands in the file, before it is judged.
