@@ -5,9 +5,10 @@
 //! moves it, whoever else is under way. If several deadlines have passed they are met in their own order, the
 //! longest duration before idleness where both fall together; only then are the free slots given away.
 
+use super::State;
 use super::effects::{Effects, Signal, Transition};
 use super::list::Key;
-use super::{State, watch};
+use super::watch::watch;
 use crate::clock::{Timestamp, saturating_nanos};
 use crate::limits::Limits;
 use crate::refusal::Expiry;

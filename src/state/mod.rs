@@ -5,7 +5,8 @@
 //! checker or a simulation can do the same with its own.
 //!
 //! The rooms: this file has the conversations and their slots; `queue` those who wait; `expiry` what time
-//! does, and shutdown; `users` the count per user; `list` the orders that all of them stand in.
+//! does, and shutdown; `watch` those who want to hear of an end; `look` what there is to see; `users` the count
+//! per user; `list` the orders that all of them stand in.
 //!
 //! Invariants, after every operation:
 //! - a slot is free only if nobody who may start waits;
@@ -18,8 +19,10 @@
 pub(crate) mod effects;
 mod expiry;
 mod list;
+mod look;
 mod queue;
 mod users;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,7 +33,7 @@ use crate::clock::{Timestamp, saturating_nanos};
 use crate::limits::Limits;
 use crate::refusal::{Ended, Expiry, Refused};
 use crate::request::{ConversationId, Place, UserId};
-use crate::stats::{ActiveConversation, Endings, Refusals, Stats};
+use crate::stats::{Endings, Refusals};
 
 use effects::{Effects, Outcome, Signal, Transition};
 pub(crate) use expiry::Drive;
@@ -41,6 +44,7 @@ pub(crate) use queue::{Entered, Wait};
 use queue::{Ticket, Waiter};
 pub(crate) use users::Name;
 use users::Users;
+use watch::Watcher;
 
 /// The list of conversations by their last touch.
 const TOUCH: usize = 0;
@@ -112,20 +116,6 @@ impl Node<START> for Slot {
     }
     fn link_mut(&mut self) -> &mut Link {
         &mut self.links[START]
-    }
-}
-
-struct Watcher<W> {
-    signal: W,
-    link: Link,
-}
-
-impl<W> Node<0> for Watcher<W> {
-    fn link(&self) -> &Link {
-        &self.link
-    }
-    fn link_mut(&mut self) -> &mut Link {
-        &mut self.link
     }
 }
 
@@ -372,107 +362,5 @@ impl<W: Signal> State<W> {
             lasted,
         });
         self.close(slot, fx);
-    }
-
-    /// How the manager ended the conversation, if it did; else registers to be told. `key` is what an earlier
-    /// call registered.
-    pub(crate) fn poll_expired(
-        &mut self,
-        now: Timestamp,
-        slot: Key,
-        key: &mut Option<Key>,
-        signal: &W,
-        fx: &mut Effects<W>,
-    ) -> Option<Expiry> {
-        self.settle(now, fx);
-        let found = &mut self.slots[slot as usize];
-        if found.expired.is_some() {
-            *key = None;
-        } else {
-            watch(&mut self.watchers, &mut found.watchers, key, signal, fx);
-        }
-        found.expired
-    }
-
-    /// Takes back what [`Self::poll_expired`] registered.
-    pub(crate) fn unwatch(&mut self, slot: Key, key: Key, fx: &mut Effects<W>) {
-        let found = &mut self.slots[slot as usize];
-        if found.expired.is_none() {
-            found.watchers.unlink(&mut self.watchers, key);
-            fx.retire.push(self.watchers.remove(key as usize).signal);
-        }
-    }
-
-    pub(crate) fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    pub(crate) fn stats(&mut self, now: Timestamp, fx: &mut Effects<W>) -> Stats {
-        self.settle(now, fx);
-        Stats {
-            active: self.active.into(),
-            waiting: self.waiting as u64,
-            users: self.users.len() as u64,
-            peak_active: self.peak_active.into(),
-            peak_waiting: self.peak_waiting as u64,
-            limits: self.limits,
-            started_total: self.started_total,
-            refused: self.refused,
-            ended: self.ended,
-            cancelled_waits: self.cancelled_waits,
-        }
-    }
-
-    /// The active conversations, of one user or of all, in the order of their start.
-    pub(crate) fn active(
-        &mut self,
-        now: Timestamp,
-        of: Option<&UserId>,
-        fx: &mut Effects<W>,
-    ) -> Vec<ActiveConversation> {
-        self.settle(now, fx);
-        let mut found = Vec::with_capacity(if of.is_none() {
-            self.active as usize
-        } else {
-            0
-        });
-        found.extend(self.by_start.iter(&self.slots).filter_map(|(_, slot)| {
-            let user = &self.users[slot.user].name;
-            of.is_none_or(|of| of == user).then(|| ActiveConversation {
-                id: slot.id,
-                user: user.clone(),
-                room: slot.place.room.clone(),
-                thread: slot.place.thread.clone(),
-                started: slot.started,
-                touched: slot.touched,
-            })
-        }));
-        found
-    }
-}
-
-/// Puts `signal` in the list, or in the place of the one that an earlier call put there.
-fn watch<W: Signal>(
-    watchers: &mut Slab<Watcher<W>>,
-    list: &mut List<0>,
-    key: &mut Option<Key>,
-    signal: &W,
-    fx: &mut Effects<W>,
-) {
-    match *key {
-        Some(key) => {
-            let known = &mut watchers[key as usize].signal;
-            if !known.tells_same(signal) {
-                fx.retire.push(std::mem::replace(known, signal.clone()));
-            }
-        }
-        None => {
-            let new = watchers.insert(Watcher {
-                signal: signal.clone(),
-                link: Link::NONE,
-            }) as Key;
-            list.push_back(watchers, new);
-            *key = Some(new);
-        }
     }
 }
