@@ -115,7 +115,14 @@ mod tests {
         // Kept seed files mean nothing if these change.
         let mut rng = Streams::new(7).stream("user/17/pause");
         let draws: Vec<u64> = (0..4).map(|_| rng.below(1_000_000)).collect();
-        insta::assert_debug_snapshot!(draws, @"");
+        insta::assert_debug_snapshot!(draws, @"
+        [
+            728991,
+            631576,
+            599836,
+            50870,
+        ]
+        ");
     }
 
     #[test]

@@ -126,6 +126,22 @@ mod tests {
             milli(66_666),
             plural(1, "user"),
         ];
-        insta::assert_debug_snapshot!(shown, @"");
+        insta::assert_debug_snapshot!(shown, @r#"
+        [
+            "0.000 s",
+            "999 ns",
+            "1.500 us",
+            "0.100 s",
+            "59.999 s",
+            "5 min 00 s",
+            "24 h 00 min",
+            "999 B",
+            "-12.3 KB",
+            "50.0 MB",
+            "28,800",
+            "66.7",
+            "1 user",
+        ]
+        "#);
     }
 }

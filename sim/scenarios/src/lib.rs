@@ -1,1 +1,83 @@
-//! placeholder
+//! The load suite of conversation-manager: scenarios, a zoo of broken managers, and the command that
+//! runs them.
+//!
+//! | where | what |
+//! | --- | --- |
+//! | `scenarios/*.toml` | the scenarios, as data |
+//! | [`scripts`] | what their users do, and what is checked |
+//! | [`bot`] | the system under test: a bot over the manager |
+//! | [`zoo`] | bots that are each broken in one known way |
+//! | [`settings`] | the suite's own tables in scenario files |
+
+pub mod bot;
+mod race;
+pub mod scripts;
+pub mod settings;
+mod transcript;
+pub mod zoo;
+
+use std::sync::Arc;
+
+use hyperlapse::{CountingAllocator, Sim, Suite};
+
+use bot::{ManagedBot, System};
+use scripts::{converse, drain, limits, visit};
+use settings::{ConversationSettings, DrainSettings, ManagerSettings, VisitSettings};
+
+/// Here and not in the binary, so that the tests measure memory just as the command does.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator::new();
+
+macro_rules! scenario {
+    ($name:literal) => {
+        (
+            concat!("sim/scenarios/scenarios/", $name, ".toml"),
+            include_str!(concat!("../scenarios/", $name, ".toml")),
+        )
+    };
+}
+
+/// The scenarios of a bare `run`, in its order.
+const SCENARIOS: &[(&str, &str)] = &[
+    scenario!("concurrent-users"),
+    scenario!("sustained"),
+    scenario!("bursts"),
+    scenario!("mixed"),
+    scenario!("global-limit"),
+    scenario!("user-limit"),
+    scenario!("rapid-cycles"),
+    scenario!("queue"),
+    scenario!("idle-users"),
+    scenario!("drain"),
+];
+
+/// Scenarios that are run when they are named.
+const ON_DEMAND: &[(&str, &str)] = &[scenario!("panicking-users")];
+
+/// The suite.
+pub fn suite() -> Suite<System> {
+    let limits = |sim: &Sim| sim.settings::<ManagerSettings>().0;
+    let mut suite = Suite::<System>::new("conversation-load", env!("CARGO_PKG_VERSION"))
+        .settings::<ManagerSettings>("manager")
+        .settings::<ConversationSettings>("conversation")
+        .settings::<VisitSettings>("visit")
+        .settings::<DrainSettings>("drain")
+        .system("manager", "the conversation manager of production", move |sim| {
+            Arc::new(ManagedBot::new(limits(sim)))
+        })
+        .script("converse", "a conversation in turns", converse::PROPERTIES, converse::converse)
+        .script("global-limit", "one start beyond the global limit", limits::GLOBAL, limits::global_limit)
+        .script("user-limit", "one start beyond a user's limit", limits::PER_USER, limits::user_limit)
+        .script("visits", "users who go quiet, stay active, or never stop", visit::PROPERTIES, visit::visits)
+        .script("drain", "conversations, and a shutdown in their midst", drain::PROPERTIES, drain::drain);
+    for member in zoo::MEMBERS {
+        suite = suite.system(member.name, member.about, move |sim| (member.make)(limits(sim)));
+    }
+    for (file, text) in SCENARIOS {
+        suite = suite.scenario(file, text);
+    }
+    for (file, text) in ON_DEMAND {
+        suite = suite.scenario_on_demand(file, text);
+    }
+    suite
+}

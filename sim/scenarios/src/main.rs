@@ -1,2 +1,7 @@
-//! placeholder
-fn main(){}
+//! Rehearses load on the conversation manager. `--help` tells the rest.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    conversation_load::suite().main()
+}

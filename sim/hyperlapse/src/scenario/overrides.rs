@@ -183,10 +183,25 @@ kind = \"quick\"
 
     #[test]
     fn what_cannot_be_set_is_said_with_a_way_out() {
-        insta::assert_snapshot!(set("usrs=25").unwrap_err(), @"");
-        insta::assert_snapshot!(set("same=25").unwrap_err(), @"");
-        insta::assert_snapshot!(set("users").unwrap_err(), @"");
-        insta::assert_snapshot!(set("name.x=1").unwrap_err(), @"");
-        insta::assert_snapshot!(set("thresholds.7=a").unwrap_err(), @"");
+        insta::assert_snapshot!(set("usrs=25").unwrap_err(), @"
+        error: --set usrs=25 in x.toml: there is no setting `usrs`
+         |
+         = note: a setting that the file leaves out takes its whole path, such as `workload.users`
+         = help: did you mean `users`?
+        ");
+        insta::assert_snapshot!(set("same=25").unwrap_err(), @"
+        error: --set same=25 in x.toml: `same` could be `a.same` or `b.same`
+         |
+         = help: give the whole path
+        ");
+        insta::assert_snapshot!(set("users").unwrap_err(), @"
+        error: this does not set anything
+         --> --set:1:1
+          |
+        1 | users
+          | ^^^^^ expected the form `path=value`, such as `users=100`
+        ");
+        insta::assert_snapshot!(set("name.x=1").unwrap_err(), @"error: --set name.x=1 in x.toml: `x` would be inside of something that is not a table");
+        insta::assert_snapshot!(set("thresholds.7=a").unwrap_err(), @"error: --set thresholds.7=a in x.toml: there is no entry 7: entries count from 0");
     }
 }

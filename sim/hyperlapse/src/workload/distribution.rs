@@ -187,7 +187,13 @@ mod tests {
         let mut rng = Streams::new(7).stream("distribution");
         let exponential = Distribution::Exponential(Duration::from_millis(50));
         let samples: Vec<u128> = (0..3).map(|_| exponential.sample(&mut rng).as_nanos()).collect();
-        insta::assert_debug_snapshot!(samples, @"");
+        insta::assert_debug_snapshot!(samples, @"
+        [
+            46215441,
+            22660039,
+            88396361,
+        ]
+        ");
     }
 
     #[test]
@@ -205,6 +211,6 @@ mod tests {
             assert_eq!(toml::to_string(&form).unwrap(), text);
         }
         let error = toml::from_str::<Form>("pause = 5").unwrap_err();
-        insta::assert_snapshot!(error.message(), @"");
+        insta::assert_snapshot!(error.message(), @r#"invalid type: integer `5`, expected a time such as "50ms", { uniform = ["20ms", "80ms"] } or { exponential = "50ms" }"#);
     }
 }

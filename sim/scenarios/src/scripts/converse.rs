@@ -1,0 +1,138 @@
+//! A conversation in turns: start (or queue), say something in each turn, compare what was said with what
+//! is remembered, end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyperlapse::{Distribution, Property, RandomExt, Sim, User};
+
+use super::{NOTHING_LEFT, check_nothing_left};
+use crate::bot::{Bot, System, Talk};
+use crate::settings::{ConversationSettings, ManagerSettings};
+
+/// Checked at every start.
+pub const NEVER_ABOVE_THE_LIMIT: Property =
+    Property::always("never above the limit", "no more conversations are active than the limit allows");
+/// Checked at the end of every conversation.
+pub const NO_CROSS_TALK: Property =
+    Property::always("no cross-talk", "a conversation remembers what was said in it, and nothing else");
+/// Checked before every wave of users.
+pub const EMPTY_BETWEEN_WAVES: Property =
+    Property::always("empty between waves", "no conversation is active when the next wave of users arrives");
+/// Checked when all have left.
+pub const COUNTERS_ARE_RIGHT: Property =
+    Property::always("counters are right", "the bot's totals equal what its users count");
+
+/// What the script checks.
+pub const PROPERTIES: &[Property] =
+    &[NEVER_ABOVE_THE_LIMIT, NO_CROSS_TALK, EMPTY_BETWEEN_WAVES, COUNTERS_ARE_RIGHT, NOTHING_LEFT];
+
+/// What users count by themselves.
+#[derive(Debug, Default)]
+pub(super) struct Recount {
+    started: AtomicU64,
+    completed: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// The script.
+pub async fn converse(sim: Sim, bot: System) {
+    let recount = Arc::new(Recount::default());
+    let (users_bot, users_recount) = (Arc::clone(&bot), Arc::clone(&recount));
+    let (wave_sim, wave_bot) = (sim.clone(), Arc::clone(&bot));
+    sim.drive(move |user| conversation(user, Arc::clone(&users_bot), Arc::clone(&users_recount)))
+        .before_wave(move |wave| {
+            let active = wave_bot.counts().active;
+            wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0, || {
+                format!("{active} active before wave {wave}")
+            });
+        })
+        .await;
+    check_counters(&sim, &*bot, &recount);
+    check_nothing_left(&sim, &*bot);
+}
+
+pub(super) fn check_counters(sim: &Sim, bot: &dyn Bot, recount: &Recount) {
+    let counts = bot.counts();
+    let said = [counts.started, counts.completed, counts.refused];
+    let counted = [&recount.started, &recount.completed, &recount.refused]
+        .map(|count| count.load(Ordering::Relaxed));
+    sim.check_with(&COUNTERS_ARE_RIGHT, said == counted, || {
+        format!("started, completed, refused: the bot says {said:?}, its users count {counted:?}")
+    });
+}
+
+/// One conversation of one user.
+pub(super) async fn conversation(user: User, bot: System, recount: Arc<Recount>) {
+    let settings: &ConversationSettings = user.settings();
+    let name = format!("user-{}", user.id());
+    let mut operation = user.operation();
+    let started = match settings.queue {
+        true => bot.start(&name).await,
+        false => bot.try_start(&name),
+    };
+    let talk = match started {
+        Ok(talk) => talk,
+        Err(reason) => {
+            recount.refused.fetch_add(1, Ordering::Relaxed);
+            return operation.refused(reason);
+        }
+    };
+    recount.started.fetch_add(1, Ordering::Relaxed);
+    match settings.queue && !talk.waited().is_zero() {
+        true => operation.accepted_after(talk.waited()),
+        false => operation.accepted(),
+    }
+    let limit = user.sim().settings::<ManagerSettings>().0.max_concurrent as u64;
+    let active = bot.counts().active;
+    user.sim().check_with(&NEVER_ABOVE_THE_LIMIT, active <= limit, || {
+        format!("{active} active, the limit is {limit}")
+    });
+
+    let panics = settings.panics_per_1000 > 0
+        && user.rng("panic").chance(u64::from(settings.panics_per_1000), 1_000);
+    for step in 0..settings.steps {
+        if let Err(reason) = turn(&user, &*talk, &settings.step, operation.number(), step).await {
+            return operation.failed(reason);
+        }
+        if panics {
+            user.inject_panic("after the first turn");
+        }
+    }
+    check_transcript(&user, &*talk, operation.number(), settings.steps);
+    match talk.end() {
+        Ok(()) => {
+            recount.completed.fetch_add(1, Ordering::Relaxed);
+            operation.completed();
+        }
+        Err(reason) => operation.failed(reason),
+    }
+}
+
+async fn turn(
+    user: &User,
+    talk: &dyn Talk,
+    step: &Distribution,
+    conversation: u64,
+    number: u32,
+) -> Result<(), &'static str> {
+    let work = match step {
+        Distribution::Constant(work) => *work,
+        random => random.sample(&mut user.rng(format_args!("step/{number}"))),
+    };
+    talk.turn(message(user, conversation, number), work).await
+}
+
+/// Nobody else says this.
+fn message(user: &User, conversation: u64, turn: u32) -> String {
+    format!("turn {turn} of conversation {conversation} of user {}", user.id())
+}
+
+fn check_transcript(user: &User, talk: &dyn Talk, conversation: u64, turns: u32) {
+    let remembered = talk.transcript();
+    let said = (0..turns).map(|turn| message(user, conversation, turn));
+    let same = remembered.len() == turns as usize && remembered.iter().zip(said).all(|(a, b)| *a == b);
+    user.sim().check_with(&NO_CROSS_TALK, same, || {
+        format!("user {} after {turns} turns of conversation {conversation}: {remembered:?}", user.id())
+    });
+}

@@ -1,0 +1,115 @@
+//! The suite's own tables in scenario files.
+
+use std::time::Duration;
+
+use conversation_manager::{InvalidLimits, Limits};
+use hyperlapse::{Distribution, units};
+use serde::Deserialize;
+
+/// `[manager]`: limits of the system under test. The load suite's defaults are twice those of
+/// production, with shorter times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "LimitsTable")]
+pub struct ManagerSettings(pub Limits);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsTable {
+    max_concurrent: usize,
+    max_per_user: usize,
+    #[serde(with = "units::duration")]
+    idle_timeout: Duration,
+    #[serde(with = "units::duration")]
+    max_duration: Duration,
+    max_waiting: usize,
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        Self {
+            max_concurrent: 20,
+            max_per_user: 5,
+            idle_timeout: Duration::from_secs(60),
+            max_duration: Duration::from_secs(120),
+            max_waiting: 1_000,
+        }
+    }
+}
+
+impl TryFrom<LimitsTable> for ManagerSettings {
+    type Error = InvalidLimits;
+
+    fn try_from(table: LimitsTable) -> Result<Self, InvalidLimits> {
+        let limits = Limits {
+            max_concurrent: table.max_concurrent,
+            max_per_user: table.max_per_user,
+            idle_timeout: table.idle_timeout,
+            max_duration: table.max_duration,
+            max_waiting: table.max_waiting,
+        };
+        limits.validate()?;
+        Ok(Self(limits))
+    }
+}
+
+/// `[conversation]`: what a user does in one conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConversationSettings {
+    /// How many turns it has.
+    pub steps: u32,
+    /// How long the bot works on each.
+    pub step: Distribution,
+    /// Whether the user waits for a slot, or tries once.
+    pub queue: bool,
+    /// How many of a thousand conversations panic after their first turn.
+    pub panics_per_1000: u32,
+}
+
+impl Default for ConversationSettings {
+    fn default() -> Self {
+        Self {
+            steps: 2,
+            step: Distribution::Constant(Duration::from_millis(50)),
+            queue: false,
+            panics_per_1000: 0,
+        }
+    }
+}
+
+/// `[visit]`: a user who comes by now and then.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VisitSettings {
+    /// How often the user shows that somebody is there, after starting.
+    pub touches: u32,
+    /// Time between two touches, and before the end.
+    #[serde(with = "units::duration")]
+    pub every: Duration,
+    /// Whether the user ends the conversation, or stays until the bot does.
+    pub ends: bool,
+}
+
+impl Default for VisitSettings {
+    fn default() -> Self {
+        Self { touches: 0, every: Duration::from_secs(20), ends: true }
+    }
+}
+
+/// `[drain]`: a shutdown in the middle of the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrainSettings {
+    /// When it begins, in virtual time.
+    #[serde(with = "units::duration")]
+    pub after: Duration,
+    /// How long conversations may go on before they are ended.
+    #[serde(with = "units::duration")]
+    pub within: Duration,
+}
+
+impl Default for DrainSettings {
+    fn default() -> Self {
+        Self { after: Duration::from_secs(1), within: Duration::from_secs(1) }
+    }
+}

@@ -1,0 +1,329 @@
+//! A bot as one writes it by hand: one mutex, a queue, a deadline for each conversation.
+//!
+//! It is right when its [`Mistake`] changes nothing, and simple where the manager of production is fast:
+//! expiry is only noticed by who looks (the conversation itself, or the next start).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use conversation_manager::Limits;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::bot::{Bot, BoxFuture, Counts, Reason, Talk};
+use crate::race::race;
+
+/// What a member of the zoo does otherwise than it should. The defaults are right.
+pub trait Mistake: Send + Sync + 'static {
+    /// Whether a conversation that is dropped without an end gives its slot back.
+    const FREES_ON_DROP: bool = true;
+
+    /// Whether a limit is reached.
+    fn is_full(active: usize, limit: usize) -> bool {
+        active >= limit
+    }
+}
+
+/// No mistake.
+#[derive(Debug)]
+pub struct NoMistake;
+
+impl Mistake for NoMistake {}
+
+/// The bot. See the [module](self).
+pub struct Handmade<M>(Arc<Shared<M>>);
+
+struct Shared<M> {
+    state: Mutex<State>,
+    /// Somebody left.
+    left: Notify,
+    mistake: PhantomData<M>,
+}
+
+struct State {
+    limits: Limits,
+    active: BTreeMap<u64, Active>,
+    per_user: BTreeMap<String, usize>,
+    queue: VecDeque<Waiter>,
+    draining: bool,
+    counts: Counts,
+}
+
+struct Active {
+    user: String,
+    started: Instant,
+    touched: Instant,
+    transcript: Vec<String>,
+}
+
+struct Waiter {
+    user: String,
+    grant: oneshot::Sender<Result<u64, Reason>>,
+}
+
+impl<M: Mistake> Handmade<M> {
+    /// A bot with these limits.
+    pub fn new(limits: Limits) -> Self {
+        let state = State {
+            limits,
+            active: BTreeMap::new(),
+            per_user: BTreeMap::new(),
+            queue: VecDeque::new(),
+            draining: false,
+            counts: Counts::default(),
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state), left: Notify::new(), mistake: PhantomData }))
+    }
+
+    fn talk(&self, id: u64, waited: Duration) -> Box<dyn Talk> {
+        Box::new(HandmadeTalk { bot: Arc::clone(&self.0), id, waited, over: false })
+    }
+}
+
+impl<M: Mistake> Shared<M> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why this user cannot start now, if so.
+    fn refusal(state: &State, user: &str) -> Option<Reason> {
+        let of_user = state.per_user.get(user).copied().unwrap_or(0);
+        if state.draining {
+            Some("shutting down")
+        } else if M::is_full(state.active.len(), state.limits.max_concurrent) {
+            Some("global limit")
+        } else if of_user >= state.limits.max_per_user {
+            Some("user limit")
+        } else {
+            None
+        }
+    }
+
+    fn begin(state: &mut State, user: &str) -> u64 {
+        let id = state.counts.started;
+        state.counts.started += 1;
+        let now = Instant::now();
+        let user = user.to_owned();
+        *state.per_user.entry(user.clone()).or_default() += 1;
+        state.active.insert(id, Active { user, started: now, touched: now, transcript: Vec::new() });
+        id
+    }
+
+    /// Takes a conversation off, and lets in who waits for its slot.
+    fn finish(&self, state: &mut State, id: u64) {
+        let Some(conversation) = state.active.remove(&id) else { return };
+        let of_user = state.per_user.get_mut(&conversation.user).expect("a user who talks is counted");
+        *of_user -= 1;
+        if *of_user == 0 {
+            state.per_user.remove(&conversation.user);
+        }
+        self.admit(state);
+        self.left.notify_waiters();
+    }
+
+    /// Lets in everybody who may start, in the order of the queue.
+    fn admit(&self, state: &mut State) {
+        let mut place = 0;
+        while place < state.queue.len() {
+            if Self::refusal(state, &state.queue[place].user).is_some() {
+                place += 1;
+                continue;
+            }
+            let waiter = state.queue.remove(place).expect("the place is within the queue");
+            let id = Self::begin(state, &waiter.user);
+            if waiter.grant.send(Ok(id)).is_err() {
+                // Gone while it waited: it never was.
+                state.counts.started -= 1;
+                self.finish(state, id);
+            }
+        }
+    }
+
+    /// Ends what is due, in the order of ids.
+    fn expire_due(&self, state: &mut State) {
+        let due: Vec<u64> =
+            state.active.iter().filter(|(_, c)| due(&state.limits, c).is_some()).map(|(id, _)| *id).collect();
+        for id in due {
+            self.finish(state, id);
+        }
+    }
+}
+
+/// Why a conversation is due to end, if it is.
+fn due(limits: &Limits, conversation: &Active) -> Option<Reason> {
+    let now = Instant::now();
+    if now >= conversation.started + limits.max_duration {
+        Some("max duration")
+    } else if now >= conversation.touched + limits.idle_timeout {
+        Some("idle")
+    } else {
+        None
+    }
+}
+
+impl<M: Mistake> Bot for Handmade<M> {
+    fn try_start(&self, user: &str) -> Result<Box<dyn Talk>, Reason> {
+        let mut state = self.0.lock();
+        self.0.expire_due(&mut state);
+        match Shared::<M>::refusal(&state, user) {
+            Some(reason) => {
+                state.counts.refused += 1;
+                Err(reason)
+            }
+            None => {
+                let id = Shared::<M>::begin(&mut state, user);
+                drop(state);
+                Ok(self.talk(id, Duration::ZERO))
+            }
+        }
+    }
+
+    fn start<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+        Box::pin(async move {
+            let asked = Instant::now();
+            let granted = {
+                let mut state = self.0.lock();
+                self.0.expire_due(&mut state);
+                match Shared::<M>::refusal(&state, user) {
+                    None => {
+                        let id = Shared::<M>::begin(&mut state, user);
+                        drop(state);
+                        return Ok(self.talk(id, Duration::ZERO));
+                    }
+                    Some(reason @ "shutting down") => {
+                        state.counts.refused += 1;
+                        return Err(reason);
+                    }
+                    Some(_) if state.queue.len() >= state.limits.max_waiting => {
+                        state.counts.refused += 1;
+                        return Err("queue full");
+                    }
+                    Some(_) => {
+                        let (grant, granted) = oneshot::channel();
+                        state.queue.push_back(Waiter { user: user.to_owned(), grant });
+                        granted
+                    }
+                }
+            };
+            let id = granted.await.expect("a waiter is answered before the bot is gone")?;
+            Ok(self.talk(id, asked.elapsed()))
+        })
+    }
+
+    fn counts(&self) -> Counts {
+        let state = self.0.lock();
+        Counts { active: state.active.len() as u64, waiting: state.queue.len() as u64, ..state.counts }
+    }
+
+    fn drain(&self, within: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            {
+                let mut state = self.0.lock();
+                state.draining = true;
+                for waiter in std::mem::take(&mut state.queue) {
+                    state.counts.refused += 1;
+                    let _ = waiter.grant.send(Err("shutting down"));
+                }
+            }
+            let all_left = async {
+                loop {
+                    let left = self.0.left.notified();
+                    if self.0.lock().active.is_empty() {
+                        break;
+                    }
+                    left.await;
+                }
+            };
+            let _ = race(all_left, sleep(within)).await;
+            let mut state = self.0.lock();
+            while let Some((id, _)) = state.active.first_key_value() {
+                let id = *id;
+                self.0.finish(&mut state, id);
+            }
+        })
+    }
+}
+
+struct HandmadeTalk<M: Mistake> {
+    bot: Arc<Shared<M>>,
+    id: u64,
+    waited: Duration,
+    over: bool,
+}
+
+impl<M: Mistake> HandmadeTalk<M> {
+    /// The conversation, or why the bot has ended it.
+    fn with<T>(&self, f: impl FnOnce(&mut Active) -> T) -> Result<T, Reason> {
+        let mut state = self.bot.lock();
+        let State { limits, active, draining, .. } = &mut *state;
+        let why = match active.get_mut(&self.id) {
+            Some(conversation) => match due(limits, conversation) {
+                None => return Ok(f(conversation)),
+                Some(reason) => reason,
+            },
+            None if *draining => "shut down",
+            None => "idle",
+        };
+        self.bot.finish(&mut state, self.id);
+        Err(why)
+    }
+}
+
+impl<M: Mistake> Drop for HandmadeTalk<M> {
+    fn drop(&mut self) {
+        if !self.over && M::FREES_ON_DROP {
+            let mut state = self.bot.lock();
+            self.bot.finish(&mut state, self.id);
+        }
+    }
+}
+
+impl<M: Mistake> Talk for HandmadeTalk<M> {
+    fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    fn turn(&self, message: String, work: Duration) -> BoxFuture<'_, Result<(), Reason>> {
+        Box::pin(async move {
+            self.touch()?;
+            race(self.expired(), sleep(work)).await.map_err(|reason| reason)?;
+            self.with(|conversation| conversation.transcript.push(message))
+        })
+    }
+
+    fn touch(&self) -> Result<(), Reason> {
+        self.with(|conversation| conversation.touched = Instant::now())
+    }
+
+    fn transcript(&self) -> Vec<String> {
+        self.with(|conversation| conversation.transcript.clone()).unwrap_or_default()
+    }
+
+    fn expired(&self) -> BoxFuture<'_, Reason> {
+        Box::pin(async move {
+            loop {
+                let left = self.bot.left.notified();
+                let limits = self.bot.lock().limits;
+                let deadline = self.with(|conversation| {
+                    (conversation.started + limits.max_duration)
+                        .min(conversation.touched + limits.idle_timeout)
+                });
+                match deadline {
+                    Err(reason) => return reason,
+                    Ok(deadline) => drop(race(left, sleep_until(deadline)).await),
+                }
+            }
+        })
+    }
+
+    fn end(mut self: Box<Self>) -> Result<(), Reason> {
+        self.with(|_| ())?;
+        self.over = true;
+        let mut state = self.bot.lock();
+        state.counts.completed += 1;
+        self.bot.finish(&mut state, self.id);
+        Ok(())
+    }
+}
