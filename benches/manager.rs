@@ -15,10 +15,11 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use conversation_manager::{ConversationManager, Limits, UserId};
+use core_affinity::CoreId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What starts and ends one conversation of a user.
@@ -77,6 +78,15 @@ impl Side for ConversationManager {
 const ROUNDS: usize = 101;
 const CONVERSATIONS: usize = 20_000;
 
+/// Gives the thread a processor of its own: left alone, both can share one for many rounds and never contend.
+fn pin(thread: usize) {
+    static PROCESSORS: LazyLock<Vec<CoreId>> =
+        LazyLock::new(|| core_affinity::get_core_ids().unwrap_or_default());
+    if let Some(&processor) = PROCESSORS.get(thread) {
+        core_affinity::set_for_current(processor);
+    }
+}
+
 /// The time for `CONVERSATIONS` on each of `threads` threads.
 fn round(side: &impl Side, users: &[UserId], threads: usize) -> Duration {
     let work = |thread: usize| {
@@ -97,7 +107,8 @@ fn round(side: &impl Side, users: &[UserId], threads: usize) -> Duration {
     }
     // They meet spinning: a barrier that sleeps wakes one late, on the processor of the other if it likes.
     let ready = AtomicUsize::new(0);
-    let run = |thread| {
+    let run = |thread: usize| {
+        pin(thread);
         ready.fetch_add(1, Ordering::SeqCst);
         while ready.load(Ordering::SeqCst) < threads {
             std::hint::spin_loop();
