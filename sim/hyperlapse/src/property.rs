@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Text;
-
 /// How the checks of a property add up to a judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -118,17 +116,28 @@ impl PropertyRecord {
     }
 }
 
-/// The checks of one run.
+/// The checks of one run: a handful, looked through in the order of their declaration.
 #[derive(Debug, Default)]
-pub(crate) struct Properties(BTreeMap<Text, PropertyRecord>);
+pub(crate) struct Properties(Vec<(&'static str, PropertyRecord)>);
 
 impl Properties {
     pub(crate) fn declare(&mut self, properties: &[Property]) {
         for property in properties {
-            self.0
-                .entry(property.name.into())
-                .or_insert_with(|| PropertyRecord::new(property.kind));
+            self.entry(property);
         }
+    }
+
+    fn entry(&mut self, property: &Property) -> &mut PropertyRecord {
+        // Comparing where the names lie finds a constant's without reading them; names that are equal
+        // and lie elsewhere are found by their letters, so the outcome does not depend on where.
+        let at_the_same_place = |name: &str| std::ptr::eq(name, property.name);
+        let place = self.0.iter().position(|(name, _)| at_the_same_place(name));
+        let place = place.or_else(|| self.0.iter().position(|(name, _)| *name == property.name));
+        let place = place.unwrap_or_else(|| {
+            self.0.push((property.name, PropertyRecord::new(property.kind)));
+            self.0.len() - 1
+        });
+        &mut self.0[place].1
     }
 
     /// Counts one check; true when this is the violation that the record keeps.
@@ -139,10 +148,7 @@ impl Properties {
         holds: bool,
         detail: impl FnOnce() -> String,
     ) -> Option<&Violation> {
-        let record = self
-            .0
-            .entry(property.name.into())
-            .or_insert_with(|| PropertyRecord::new(property.kind));
+        let record = self.entry(property);
         assert!(
             record.kind == property.kind,
             "the property `{}` is checked as {:?} here and as {:?} elsewhere",
@@ -165,7 +171,7 @@ impl Properties {
     }
 
     pub(crate) fn into_records(self) -> BTreeMap<String, PropertyRecord> {
-        self.0.into_iter().map(|(name, record)| (name.into_owned(), record)).collect()
+        self.0.into_iter().map(|(name, record)| (name.to_owned(), record)).collect()
     }
 }
 

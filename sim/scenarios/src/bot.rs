@@ -9,9 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conversation_manager::{Conversation, ConversationManager, ExpiryTask, Limits, current};
+use conversation_manager::{Conversation, ConversationManager, ExpiryTask, Limits, UserId, current};
 
-use crate::race::race;
+pub use crate::transcript::Message;
 use crate::transcript::Transcripts;
 
 /// A future on the heap: bots are chosen at run time.
@@ -26,10 +26,10 @@ pub type System = Arc<dyn Bot>;
 /// A chat bot.
 pub trait Bot: Send + Sync {
     /// A conversation for this user, now or not at all.
-    fn try_start(&self, user: &str) -> Result<Box<dyn Talk>, Reason>;
+    fn try_start(&self, user: &UserId) -> Result<Box<dyn Talk>, Reason>;
 
     /// A conversation for this user, after waiting for a slot where need be.
-    fn start<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>>;
+    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>>;
 
     /// What the bot says of itself.
     fn counts(&self) -> Counts;
@@ -43,15 +43,15 @@ pub trait Talk: Send + Sync {
     /// How long it waited for its slot.
     fn waited(&self) -> Duration;
 
-    /// Says something, and has the bot work on it for so long. Fails when the conversation was ended by
-    /// the bot.
-    fn turn(&self, message: String, work: Duration) -> BoxFuture<'_, Result<(), Reason>>;
+    /// Says something, and has the bot work on it for so long. Fails when the bot has ended the
+    /// conversation before; who wants to stop when it ends it meanwhile awaits [`Talk::expired`] beside.
+    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<(), Reason>>;
 
     /// Shows that somebody is still there.
     fn touch(&self) -> Result<(), Reason>;
 
-    /// Everything that was said in it.
-    fn transcript(&self) -> Vec<String>;
+    /// Everything that was said in it, which the bot then forgets.
+    fn take_transcript(&self) -> Vec<Message>;
 
     /// Resolves when the bot ends it.
     fn expired(&self) -> BoxFuture<'_, Reason>;
@@ -99,16 +99,16 @@ impl ManagedBot {
 }
 
 impl Bot for ManagedBot {
-    fn try_start(&self, user: &str) -> Result<Box<dyn Talk>, Reason> {
-        match self.manager.try_start(user) {
+    fn try_start(&self, user: &UserId) -> Result<Box<dyn Talk>, Reason> {
+        match self.manager.try_start(user.clone()) {
             Ok(conversation) => Ok(self.talk(conversation)),
             Err(refused) => Err(refused.reason()),
         }
     }
 
-    fn start<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
         Box::pin(async move {
-            match self.manager.start(user).await {
+            match self.manager.start(user.clone()).await {
                 Ok(conversation) => Ok(self.talk(conversation)),
                 Err(refused) => Err(refused.reason()),
             }
@@ -146,7 +146,7 @@ struct Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        self.transcripts.forget(self.id);
+        self.transcripts.take(self.id);
     }
 }
 
@@ -155,12 +155,10 @@ impl Talk for ManagedTalk {
         self.conversation.waited()
     }
 
-    fn turn(&self, message: String, work: Duration) -> BoxFuture<'_, Result<(), Reason>> {
+    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<(), Reason>> {
         Box::pin(self.conversation.scope(async move {
             self.touch()?;
-            race(self.conversation.expired(), tokio::time::sleep(work))
-                .await
-                .map_err(|expiry| expiry.reason())?;
+            tokio::time::sleep(work).await;
             // By the task's own conversation, as code deep inside of a bot would have it.
             let current = current().expect("a turn runs in the scope of its conversation");
             self.memory.transcripts.say(current.id().0, message);
@@ -172,8 +170,8 @@ impl Talk for ManagedTalk {
         self.conversation.touch().map_err(|ended| ended.how.reason())
     }
 
-    fn transcript(&self) -> Vec<String> {
-        self.memory.transcripts.of(self.memory.id)
+    fn take_transcript(&self) -> Vec<Message> {
+        self.memory.transcripts.take(self.memory.id)
     }
 
     fn expired(&self) -> BoxFuture<'_, Reason> {

@@ -3,27 +3,40 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// What a user says: no two messages of a run are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// Who says it.
+    pub user: u32,
+    /// In which conversation, as its user counts them.
+    pub conversation: u64,
+    /// In which turn of it.
+    pub turn: u32,
+}
+
+impl std::fmt::Display for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { user, conversation, turn } = self;
+        write!(f, "turn {turn} of conversation {conversation} of user {user}")
+    }
+}
+
 /// Messages by the id of their conversation.
 #[derive(Debug, Default)]
-pub struct Transcripts(Mutex<BTreeMap<u64, Vec<String>>>);
+pub struct Transcripts(Mutex<BTreeMap<u64, Vec<Message>>>);
 
 impl Transcripts {
     /// Adds a message to a conversation.
-    pub fn say(&self, conversation: u64, message: String) {
+    pub fn say(&self, conversation: u64, message: Message) {
         self.lock().entry(conversation).or_default().push(message);
     }
 
-    /// What was said in a conversation so far.
-    pub fn of(&self, conversation: u64) -> Vec<String> {
-        self.lock().get(&conversation).cloned().unwrap_or_default()
+    /// What was said in a conversation, which is then forgotten.
+    pub fn take(&self, conversation: u64) -> Vec<Message> {
+        self.lock().remove(&conversation).unwrap_or_default()
     }
 
-    /// Drops what was said in a conversation that is over.
-    pub fn forget(&self, conversation: u64) {
-        self.lock().remove(&conversation);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<String>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Message>>> {
         // Each change is one call to a map: a panic elsewhere cannot leave it half-made.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

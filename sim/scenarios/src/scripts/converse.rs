@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyperlapse::{Distribution, Property, RandomExt, Sim, User};
 
-use super::{NOTHING_LEFT, check_nothing_left};
-use crate::bot::{Bot, System, Talk};
+use super::{NOTHING_LEFT, Names, check_nothing_left, names};
+use crate::bot::{Bot, Message, Reason, System, Talk};
+use crate::race::race;
 use crate::settings::{ConversationSettings, ManagerSettings};
 
 /// Checked at every start.
@@ -39,8 +40,11 @@ pub(super) struct Recount {
 pub async fn converse(sim: Sim, bot: System) {
     let recount = Arc::new(Recount::default());
     let (users_bot, users_recount) = (Arc::clone(&bot), Arc::clone(&recount));
+    let names = names(&sim);
     let (wave_sim, wave_bot) = (sim.clone(), Arc::clone(&bot));
-    sim.drive(move |user| conversation(user, Arc::clone(&users_bot), Arc::clone(&users_recount)))
+    sim.drive(move |user| {
+        conversation(user, Arc::clone(&users_bot), Arc::clone(&names), Arc::clone(&users_recount))
+    })
         .before_wave(move |wave| {
             let active = wave_bot.counts().active;
             wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0, || {
@@ -63,13 +67,13 @@ pub(super) fn check_counters(sim: &Sim, bot: &dyn Bot, recount: &Recount) {
 }
 
 /// One conversation of one user.
-pub(super) async fn conversation(user: User, bot: System, recount: Arc<Recount>) {
+pub(super) async fn conversation(user: User, bot: System, names: Names, recount: Arc<Recount>) {
     let settings: &ConversationSettings = user.settings();
-    let name = format!("user-{}", user.id());
+    let name = &names[user.id() as usize];
     let mut operation = user.operation();
     let started = match settings.queue {
-        true => bot.start(&name).await,
-        false => bot.try_start(&name),
+        true => bot.start(name).await,
+        false => bot.try_start(name),
     };
     let talk = match started {
         Ok(talk) => talk,
@@ -89,15 +93,10 @@ pub(super) async fn conversation(user: User, bot: System, recount: Arc<Recount>)
         format!("{active} active, the limit is {limit}")
     });
 
-    let panics = settings.panics_per_1000 > 0
-        && user.rng("panic").chance(u64::from(settings.panics_per_1000), 1_000);
-    for step in 0..settings.steps {
-        if let Err(reason) = turn(&user, &*talk, &settings.step, operation.number(), step).await {
-            return operation.failed(reason);
-        }
-        if panics {
-            user.inject_panic("after the first turn");
-        }
+    // The work stops when the bot ends the conversation.
+    let turns = turns(&user, &*talk, settings, operation.number());
+    if let Err(reason) | Ok(Err(reason)) = race(talk.expired(), turns).await {
+        return operation.failed(reason);
     }
     check_transcript(&user, &*talk, operation.number(), settings.steps);
     match talk.end() {
@@ -109,30 +108,36 @@ pub(super) async fn conversation(user: User, bot: System, recount: Arc<Recount>)
     }
 }
 
-async fn turn(
+async fn turns(
     user: &User,
     talk: &dyn Talk,
-    step: &Distribution,
+    settings: &ConversationSettings,
     conversation: u64,
-    number: u32,
-) -> Result<(), &'static str> {
-    let work = match step {
-        Distribution::Constant(work) => *work,
-        random => random.sample(&mut user.rng(format_args!("step/{number}"))),
-    };
-    talk.turn(message(user, conversation, number), work).await
-}
-
-/// Nobody else says this.
-fn message(user: &User, conversation: u64, turn: u32) -> String {
-    format!("turn {turn} of conversation {conversation} of user {}", user.id())
+) -> Result<(), Reason> {
+    let panics = settings.panics_per_1000 > 0
+        && user.rng("panic").chance(u64::from(settings.panics_per_1000), 1_000);
+    for turn in 0..settings.steps {
+        let work = match &settings.step {
+            Distribution::Constant(work) => *work,
+            random => random.sample(&mut user.rng(format_args!("step/{turn}"))),
+        };
+        talk.turn(Message { user: user.id(), conversation, turn }, work).await?;
+        if panics {
+            user.inject_panic("after the first turn");
+        }
+    }
+    Ok(())
 }
 
 fn check_transcript(user: &User, talk: &dyn Talk, conversation: u64, turns: u32) {
-    let remembered = talk.transcript();
-    let said = (0..turns).map(|turn| message(user, conversation, turn));
-    let same = remembered.len() == turns as usize && remembered.iter().zip(said).all(|(a, b)| *a == b);
-    user.sim().check_with(&NO_CROSS_TALK, same, || {
-        format!("user {} after {turns} turns of conversation {conversation}: {remembered:?}", user.id())
+    let remembered = talk.take_transcript();
+    let said = (0..turns).map(|turn| Message { user: user.id(), conversation, turn });
+    user.sim().check_with(&NO_CROSS_TALK, said.eq(remembered.iter().copied()), || {
+        let remembered: Vec<String> = remembered.iter().map(ToString::to_string).collect();
+        format!(
+            "after {turns} turns of conversation {conversation} of user {} it remembers: {}",
+            user.id(),
+            remembered.join("; ")
+        )
     });
 }

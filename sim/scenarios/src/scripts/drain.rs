@@ -2,12 +2,11 @@
 //! quick may finish, who is not is ended at the deadline.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyperlapse::{Property, Sim};
 
 use super::converse::{self, COUNTERS_ARE_RIGHT, NEVER_ABOVE_THE_LIMIT, NO_CROSS_TALK, Recount};
-use super::{NOTHING_LEFT, check_nothing_left};
+use super::{NOTHING_LEFT, TIMER, check_nothing_left, names};
 use crate::bot::System;
 use crate::settings::DrainSettings;
 
@@ -32,16 +31,15 @@ pub const PROPERTIES: &[Property] = &[
     NOTHING_LEFT,
 ];
 
-/// Resolution of tokio's timers under a paused clock.
-const TIMER: Duration = Duration::from_millis(1);
-
 /// The script.
 pub async fn drain(sim: Sim, bot: System) {
     let recount = Arc::new(Recount::default());
     let shutdown = tokio::spawn(shut_down(sim.clone(), Arc::clone(&bot)));
     let (users_bot, users_recount) = (Arc::clone(&bot), Arc::clone(&recount));
+    let names = names(&sim);
     sim.drive(move |user| {
-        converse::conversation(user, Arc::clone(&users_bot), Arc::clone(&users_recount))
+        let recount = Arc::clone(&users_recount);
+        converse::conversation(user, Arc::clone(&users_bot), Arc::clone(&names), recount)
     })
     .await;
     // A drain that does not end is found by the deadline of the run.

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation_manager::UserId;
 use hyperlapse::{Operation, Property, Sim, User};
 
-use super::{NOTHING_LEFT, check_nothing_left, end};
+use super::{NOTHING_LEFT, check_nothing_left, end, name};
 use crate::bot::{System, Talk};
 use crate::settings::ManagerSettings;
 
@@ -75,25 +76,25 @@ async fn play(sim: Sim, bot: System, rules: Rules) {
     check_nothing_left(&sim, &*bot);
 }
 
-fn name(user: &User, rules: Rules) -> String {
-    if rules.same_user { "ann".to_owned() } else { format!("user-{}", user.id()) }
+fn name_of(user: &User, rules: Rules) -> UserId {
+    if rules.same_user { UserId::new("ann") } else { name(user.id()) }
 }
 
 async fn hold(user: &User, bot: &System, rules: Rules) {
     let until = if user.id() == 0 { FIRST_END } else { ALL_END };
-    talk_until(user, bot, &name(user, rules), until).await;
+    talk_until(user, bot, &name_of(user, rules), until).await;
 }
 
 async fn stand_by(user: &User, bot: &System) {
     user.sleep(TRY).await;
-    let accepted = talk_until(user, bot, "ben", ALL_END).await;
+    let accepted = talk_until(user, bot, &UserId::new("ben"), ALL_END).await;
     user.sim().check(&OTHERS_ARE_UNAFFECTED, accepted);
 }
 
 async fn come_late(user: &User, bot: &System, rules: Rules) {
     user.sleep(TRY).await;
     let operation = user.operation();
-    match bot.try_start(&name(user, rules)) {
+    match bot.try_start(&name_of(user, rules)) {
         Ok(talk) => {
             user.sim().check_with(&ONE_TOO_MANY_IS_REFUSED, false, || "it was accepted".to_owned());
             accept_and_end(operation, talk);
@@ -106,7 +107,7 @@ async fn come_late(user: &User, bot: &System, rules: Rules) {
         }
     }
     user.sleep(AGAIN - TRY).await;
-    let accepted = talk_until(user, bot, &name(user, rules), ALL_END).await;
+    let accepted = talk_until(user, bot, &name_of(user, rules), ALL_END).await;
     user.sim().check(&A_FREED_SLOT_IS_FREE, accepted);
 }
 
@@ -116,7 +117,7 @@ fn accept_and_end(mut operation: Operation, talk: Box<dyn Talk>) {
 }
 
 /// A conversation from now until this time of the run; whether it was accepted.
-async fn talk_until(user: &User, bot: &System, name: &str, until: Duration) -> bool {
+async fn talk_until(user: &User, bot: &System, name: &UserId, until: Duration) -> bool {
     let mut operation = user.operation();
     match bot.try_start(name) {
         Err(reason) => {

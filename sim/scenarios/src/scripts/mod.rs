@@ -12,9 +12,27 @@ pub mod drain;
 pub mod limits;
 pub mod visit;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use conversation_manager::UserId;
 use hyperlapse::{Operation, Property, Sim};
 
 use crate::bot::{Bot, Talk};
+
+/// Resolution of tokio's timers under a paused clock.
+const TIMER: Duration = Duration::from_millis(1);
+
+/// The names of all users of a run, by their number: made once, as a chat server has them.
+type Names = Arc<[UserId]>;
+
+fn names(sim: &Sim) -> Names {
+    (0..sim.plan().users() as u32).map(name).collect()
+}
+
+fn name(user: u32) -> UserId {
+    UserId::new(format!("user-{user}"))
+}
 
 /// Every script's last word.
 pub const NOTHING_LEFT: Property =

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyperlapse::{Property, Sim, User};
 
-use super::{NOTHING_LEFT, check_nothing_left, end};
+use super::{NOTHING_LEFT, TIMER, check_nothing_left, end, name};
 use crate::bot::System;
 use crate::race::race;
 use crate::settings::{ManagerSettings, VisitSettings};
@@ -35,9 +35,6 @@ pub const PROPERTIES: &[Property] = &[
     NOTHING_LEFT,
 ];
 
-/// Resolution of tokio's timers under a paused clock.
-const TIMER: Duration = Duration::from_millis(1);
-
 /// The script.
 pub async fn visits(sim: Sim, bot: System) {
     let users = Arc::clone(&bot);
@@ -48,7 +45,7 @@ pub async fn visits(sim: Sim, bot: System) {
 async fn visit(user: User, bot: System) {
     let settings: &VisitSettings = user.settings();
     let mut operation = user.operation();
-    let talk = match bot.try_start(&format!("user-{}", user.id())) {
+    let talk = match bot.try_start(&name(user.id())) {
         Ok(talk) => talk,
         Err(reason) => return operation.refused(reason),
     };

@@ -8,11 +8,11 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use conversation_manager::Limits;
+use conversation_manager::{Limits, UserId};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::bot::{Bot, BoxFuture, Counts, Reason, Talk};
+use crate::bot::{Bot, BoxFuture, Counts, Message, Reason, Talk};
 use crate::race::race;
 
 /// What a member of the zoo does otherwise than it should. The defaults are right.
@@ -45,21 +45,21 @@ struct Shared<M> {
 struct State {
     limits: Limits,
     active: BTreeMap<u64, Active>,
-    per_user: BTreeMap<String, usize>,
+    per_user: BTreeMap<UserId, usize>,
     queue: VecDeque<Waiter>,
     draining: bool,
     counts: Counts,
 }
 
 struct Active {
-    user: String,
+    user: UserId,
     started: Instant,
     touched: Instant,
-    transcript: Vec<String>,
+    transcript: Vec<Message>,
 }
 
 struct Waiter {
-    user: String,
+    user: UserId,
     grant: oneshot::Sender<Result<u64, Reason>>,
 }
 
@@ -88,7 +88,7 @@ impl<M: Mistake> Shared<M> {
     }
 
     /// Why this user cannot start now, if so.
-    fn refusal(state: &State, user: &str) -> Option<Reason> {
+    fn refusal(state: &State, user: &UserId) -> Option<Reason> {
         let of_user = state.per_user.get(user).copied().unwrap_or(0);
         if state.draining {
             Some("shutting down")
@@ -101,11 +101,11 @@ impl<M: Mistake> Shared<M> {
         }
     }
 
-    fn begin(state: &mut State, user: &str) -> u64 {
+    fn begin(state: &mut State, user: &UserId) -> u64 {
         let id = state.counts.started;
         state.counts.started += 1;
         let now = Instant::now();
-        let user = user.to_owned();
+        let user = user.clone();
         *state.per_user.entry(user.clone()).or_default() += 1;
         state.active.insert(id, Active { user, started: now, touched: now, transcript: Vec::new() });
         id
@@ -164,7 +164,7 @@ fn due(limits: &Limits, conversation: &Active) -> Option<Reason> {
 }
 
 impl<M: Mistake> Bot for Handmade<M> {
-    fn try_start(&self, user: &str) -> Result<Box<dyn Talk>, Reason> {
+    fn try_start(&self, user: &UserId) -> Result<Box<dyn Talk>, Reason> {
         let mut state = self.0.lock();
         self.0.expire_due(&mut state);
         match Shared::<M>::refusal(&state, user) {
@@ -180,7 +180,7 @@ impl<M: Mistake> Bot for Handmade<M> {
         }
     }
 
-    fn start<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
         Box::pin(async move {
             let asked = Instant::now();
             let granted = {
@@ -202,7 +202,7 @@ impl<M: Mistake> Bot for Handmade<M> {
                     }
                     Some(_) => {
                         let (grant, granted) = oneshot::channel();
-                        state.queue.push_back(Waiter { user: user.to_owned(), grant });
+                        state.queue.push_back(Waiter { user: user.clone(), grant });
                         granted
                     }
                 }
@@ -285,10 +285,10 @@ impl<M: Mistake> Talk for HandmadeTalk<M> {
         self.waited
     }
 
-    fn turn(&self, message: String, work: Duration) -> BoxFuture<'_, Result<(), Reason>> {
+    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<(), Reason>> {
         Box::pin(async move {
             self.touch()?;
-            race(self.expired(), sleep(work)).await.map_err(|reason| reason)?;
+            sleep(work).await;
             self.with(|conversation| conversation.transcript.push(message))
         })
     }
@@ -297,8 +297,8 @@ impl<M: Mistake> Talk for HandmadeTalk<M> {
         self.with(|conversation| conversation.touched = Instant::now())
     }
 
-    fn transcript(&self) -> Vec<String> {
-        self.with(|conversation| conversation.transcript.clone()).unwrap_or_default()
+    fn take_transcript(&self) -> Vec<Message> {
+        self.with(|conversation| std::mem::take(&mut conversation.transcript)).unwrap_or_default()
     }
 
     fn expired(&self) -> BoxFuture<'_, Reason> {

@@ -1,0 +1,185 @@
+//! What a simulated run costs, against the least that it could cost.
+//!
+//! - *sustained*: five virtual minutes of ten users in conversation, against bare paused tokio doing the same
+//!   sleeps: no bot, no manager, no events, no metrics.
+//! - *sweep*: runs a second of `concurrent-users`, on one core and on two.
+//! - *crowd*: heap bytes of a hundred thousand virtual users at once, beyond what the conversations need.
+//!
+//! Rounds of the two sides take turns and the figure is the median of the ratios of neighbouring rounds: what
+//! the machine does to one it does to the other. `cargo bench --bench load` prints the table; a figure that misses
+//! its aim makes it exit with 1.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hyperlapse::{AllAtOnce, Override, RunOptions, Scenario};
+
+const ROUNDS: usize = 15;
+
+fn main() -> ExitCode {
+    let mut held = true;
+    let mut row = |what: &str, figure: f64, unit: &str, aim: f64, at_most: bool| {
+        let good = if at_most {
+            figure <= aim
+        } else {
+            figure >= aim
+        };
+        held &= good;
+        let (sign, mark) = (
+            if at_most { "at most" } else { "at least" },
+            if good { "ok" } else { "MISSED" },
+        );
+        println!("{what:<58} {figure:>10.2} {unit:<8} {sign} {aim}  {mark}");
+    };
+
+    row(
+        "sustained / bare paused tokio, the same sleeps",
+        sustained(),
+        "x",
+        3.0,
+        true,
+    );
+    let (one, two) = sweep();
+    row(
+        "runs a second of concurrent-users on two cores",
+        two,
+        "/s",
+        5_000.0,
+        false,
+    );
+    row("  against one core", two / one, "x", 1.8, false);
+    let (bare, system) = crowd();
+    row(
+        "heap of one of 100,000 users at once, hyperlapse's own",
+        bare,
+        "B",
+        1_000.0,
+        true,
+    );
+    row(
+        "  with a conversation on the manager",
+        system,
+        "B",
+        4_000.0,
+        true,
+    );
+    if held {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// Wall time of `work`, in seconds.
+fn timed<T>(work: impl FnOnce() -> T) -> f64 {
+    let began = Instant::now();
+    std::hint::black_box(work());
+    began.elapsed().as_secs_f64()
+}
+
+fn sustained() -> f64 {
+    let suite = conversation_load::suite();
+    let case = suite
+        .case("sustained", None, &[])
+        .expect("the suite has it");
+    let ratios = (0..ROUNDS).map(|_| {
+        let ours = timed(|| assert!(suite.run(&case, 0).verdict.passed()));
+        ours / timed(bare)
+    });
+    median(ratios.collect())
+}
+
+/// Ten tasks that sleep as the users of `sustained` do: 2,000 conversations of two steps and a pause.
+fn bare() {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            let users: Vec<_> = (0..10)
+                .map(|_| {
+                    tokio::spawn(async {
+                        for _ in 0..2_000 * 3 {
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                        }
+                    })
+                })
+                .collect();
+            for user in users {
+                user.await.expect("it only sleeps");
+            }
+        });
+    };
+    thread::spawn(run).join().expect("it only sleeps");
+}
+
+/// Runs a second with one and with two jobs.
+fn sweep() -> (f64, f64) {
+    let suite = conversation_load::suite();
+    let case = suite
+        .case("concurrent-users", None, &[])
+        .expect("the suite has it");
+    const RUNS: u64 = 1_000;
+    let with_jobs = |jobs: u64| {
+        let next = AtomicU64::new(0);
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= RUNS {
+                    break;
+                }
+                assert!(suite.run(&case, seed).verdict.passed());
+            }
+        };
+        let took = timed(|| thread::scope(|scope| (0..jobs).for_each(|_| drop(scope.spawn(work)))));
+        RUNS as f64 / took
+    };
+    let rounds: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (with_jobs(1), with_jobs(2))).collect();
+    // The best rounds: whatever else runs on the machine can only take away.
+    let best = |side: fn(&(f64, f64)) -> f64| rounds.iter().map(side).fold(0.0, f64::max);
+    (best(|round| round.0), best(|round| round.1))
+}
+
+/// Heap bytes of a user at the peak: one that only waits, and one in conversation.
+fn crowd() -> (f64, f64) {
+    const USERS: u64 = 100_000;
+    let scenario = Scenario::builder("crowd", AllAtOnce::users(USERS))
+        .build()
+        .expect("it is right");
+    let record = hyperlapse::run(&scenario, RunOptions::seed(0), |sim| async move {
+        sim.drive(|user| async move {
+            let mut operation = user.operation();
+            operation.accepted();
+            user.sleep(Duration::from_millis(100)).await;
+            operation.completed();
+        })
+        .await;
+    });
+    let bytes = |record: &hyperlapse::Record| {
+        let memory = record.memory.expect("the suite installs the allocator");
+        (memory.peak - memory.before) as f64 / USERS as f64
+    };
+
+    let suite = conversation_load::suite();
+    let set = [
+        "users=100000",
+        "manager.max_concurrent=100000",
+        "thresholds=[]",
+    ];
+    let set: Vec<Override> = set
+        .iter()
+        .map(|set| set.parse().expect("it is right"))
+        .collect();
+    let case = suite
+        .case("concurrent-users", None, &set)
+        .expect("the suite has it");
+    (bytes(&record), bytes(&suite.run(&case, 0).record))
+}
