@@ -21,55 +21,21 @@ const ROUNDS: usize = 15;
 fn main() -> ExitCode {
     let mut held = true;
     let mut row = |what: &str, figure: f64, unit: &str, aim: f64, at_most: bool| {
-        let good = if at_most {
-            figure <= aim
-        } else {
-            figure >= aim
-        };
+        let good = if at_most { figure <= aim } else { figure >= aim };
         held &= good;
-        let (sign, mark) = (
-            if at_most { "at most" } else { "at least" },
-            if good { "ok" } else { "MISSED" },
-        );
+        let (sign, mark) =
+            (if at_most { "at most" } else { "at least" }, if good { "ok" } else { "MISSED" });
         println!("{what:<58} {figure:>10.2} {unit:<8} {sign} {aim}  {mark}");
     };
 
-    row(
-        "sustained / bare paused tokio, the same sleeps",
-        sustained(),
-        "x",
-        3.0,
-        true,
-    );
+    row("sustained / bare paused tokio, the same sleeps", sustained(), "x", 3.0, true);
     let (one, two) = sweep();
-    row(
-        "runs a second of concurrent-users on two cores",
-        two,
-        "/s",
-        5_000.0,
-        false,
-    );
+    row("runs a second of concurrent-users on two cores", two, "/s", 5_000.0, false);
     row("  against one core", two / one, "x", 1.8, false);
     let (bare, system) = crowd();
-    row(
-        "heap of one of 100,000 users at once, hyperlapse's own",
-        bare,
-        "B",
-        1_000.0,
-        true,
-    );
-    row(
-        "  with a conversation on the manager",
-        system,
-        "B",
-        4_000.0,
-        true,
-    );
-    if held {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    row("heap of one of 100,000 users at once, hyperlapse's own", bare, "B", 1_000.0, true);
+    row("  with a conversation on the manager", system, "B", 4_000.0, true);
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -86,9 +52,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> f64 {
 
 fn sustained() -> f64 {
     let suite = conversation_load::suite();
-    let case = suite
-        .case("sustained", None, &[])
-        .expect("the suite has it");
+    let case = suite.case("sustained", None, &[]).expect("the suite has it");
     let ratios = (0..ROUNDS).map(|_| {
         let ours = timed(|| assert!(suite.run(&case, 0).verdict.passed()));
         ours / timed(bare)
@@ -99,10 +63,8 @@ fn sustained() -> f64 {
 /// Ten tasks that sleep as the users of `sustained` do: 2,000 conversations of two steps and a pause.
 fn bare() {
     let run = || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
             let users: Vec<_> = (0..10)
                 .map(|_| {
@@ -124,9 +86,7 @@ fn bare() {
 /// Runs a second with one and with two jobs.
 fn sweep() -> (f64, f64) {
     let suite = conversation_load::suite();
-    let case = suite
-        .case("concurrent-users", None, &[])
-        .expect("the suite has it");
+    let case = suite.case("concurrent-users", None, &[]).expect("the suite has it");
     const RUNS: u64 = 1_000;
     let with_jobs = |jobs: u64| {
         let next = AtomicU64::new(0);
@@ -151,9 +111,8 @@ fn sweep() -> (f64, f64) {
 /// Heap bytes of a user at the peak: one that only waits, and one in conversation.
 fn crowd() -> (f64, f64) {
     const USERS: u64 = 100_000;
-    let scenario = Scenario::builder("crowd", AllAtOnce::users(USERS))
-        .build()
-        .expect("it is right");
+    let scenario =
+        Scenario::builder("crowd", AllAtOnce::users(USERS)).build().expect("it is right");
     let record = hyperlapse::run(&scenario, RunOptions::seed(0), |sim| async move {
         sim.drive(|user| async move {
             let mut operation = user.operation();
@@ -169,17 +128,8 @@ fn crowd() -> (f64, f64) {
     };
 
     let suite = conversation_load::suite();
-    let set = [
-        "users=100000",
-        "manager.max_concurrent=100000",
-        "thresholds=[]",
-    ];
-    let set: Vec<Override> = set
-        .iter()
-        .map(|set| set.parse().expect("it is right"))
-        .collect();
-    let case = suite
-        .case("concurrent-users", None, &set)
-        .expect("the suite has it");
+    let set = ["users=100000", "manager.max_concurrent=100000", "thresholds=[]"];
+    let set: Vec<Override> = set.iter().map(|set| set.parse().expect("it is right")).collect();
+    let case = suite.case("concurrent-users", None, &set).expect("the suite has it");
     (bytes(&record), bytes(&suite.run(&case, 0).record))
 }

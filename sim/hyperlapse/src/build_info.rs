@@ -36,7 +36,10 @@ impl Build {
         static BINARY: OnceLock<String> = OnceLock::new();
         let binary = BINARY.get_or_init(|| {
             let bytes = std::env::current_exe().and_then(std::fs::read);
-            bytes.map_or_else(|_| String::new(), |bytes| format!("{:016x}", XxHash3_64::oneshot(&bytes)))
+            bytes.map_or_else(
+                |_| String::new(),
+                |bytes| format!("{:016x}", XxHash3_64::oneshot(&bytes)),
+            )
         });
         Self { binary: binary.clone(), ..Self::of_source(suite, version) }
     }

@@ -344,10 +344,7 @@ mod tests {
     #[test]
     fn order_changes_the_fingerprint_and_the_tail_is_bounded() {
         let (a, b) = (event(1, EventKind::Arrived), event(1, EventKind::Left));
-        assert_ne!(
-            log(&[a.clone(), b.clone()]).fingerprint(),
-            log(&[b, a.clone()]).fingerprint()
-        );
+        assert_ne!(log(&[a.clone(), b.clone()]).fingerprint(), log(&[b, a.clone()]).fingerprint());
         let many = log(&vec![a; TAIL * 3]);
         assert_eq!(many.count(), 3 * TAIL as u64);
         assert_eq!(many.into_kept().0.len(), TAIL);

@@ -111,8 +111,8 @@ impl fmt::Display for InputError {
         let mut group = Group::with_title(Level::ERROR.primary_title(&*self.message));
         if let Some((source, span)) = &self.place {
             let mark = AnnotationKind::Primary.span(span.clone()).label(self.label.as_deref());
-            group = group
-                .element(Snippet::source(&*source.text).path(&*source.name).annotation(mark));
+            group =
+                group.element(Snippet::source(&*source.text).path(&*source.name).annotation(mark));
         } else if let Some(label) = &self.label {
             group = group.element(Level::NOTE.message(&**label));
         }

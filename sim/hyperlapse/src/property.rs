@@ -152,7 +152,9 @@ impl Properties {
         assert!(
             record.kind == property.kind,
             "the property `{}` is checked as {:?} here and as {:?} elsewhere",
-            property.name, property.kind, record.kind
+            property.name,
+            property.kind,
+            record.kind
         );
         record.checked += 1;
         record.held += u64::from(holds);

@@ -54,7 +54,9 @@ impl Replayed {
             ),
             Replayed::Passed => format!(
                 "not reproduced: everything held this time\n  recorded  {} {}: {}\n",
-                failure.kind.text(), failure.name, failure.message
+                failure.kind.text(),
+                failure.name,
+                failure.message
             ),
             Replayed::OtherFailure | Replayed::ByOtherEvents(_) => {
                 let now = &finished.verdict.failures[0];
@@ -64,8 +66,12 @@ impl Replayed {
                 };
                 format!(
                     "{title}\n  recorded  {} {}: {}\n  now       {} {}: {}\n",
-                    failure.kind.text(), failure.name, failure.message,
-                    now.kind.text(), now.name, now.message
+                    failure.kind.text(),
+                    failure.name,
+                    failure.message,
+                    now.kind.text(),
+                    now.name,
+                    now.message
                 )
             }
         };
@@ -87,14 +93,20 @@ impl Replayed {
     }
 
     /// Whether the same binary came to something else: that must not happen.
-    pub fn is_nondeterminism(&self, seed_file: &SeedFile, finished: &Finished, build: &Build) -> bool {
+    pub fn is_nondeterminism(
+        &self,
+        seed_file: &SeedFile,
+        finished: &Finished,
+        build: &Build,
+    ) -> bool {
         let same_binary = !build.binary.is_empty() && build.binary == seed_file.build.binary;
         same_binary && finished.record.fingerprint != seed_file.fingerprint
     }
 
     fn reason(&self, then: &Build, now: &Build) -> String {
         if !now.binary.is_empty() && then.binary == now.binary {
-            return "  this is the very binary that recorded it: the system is not deterministic\n".to_owned();
+            return "  this is the very binary that recorded it: the system is not deterministic\n"
+                .to_owned();
         }
         let mut differs = Vec::new();
         if then.suite != now.suite {
@@ -107,7 +119,8 @@ impl Replayed {
             let with = |on| if on { "with" } else { "without" };
             differs.push(format!(
                 "it was built {} tokio_unstable and is {} it",
-                with(then.tokio_unstable), with(now.tokio_unstable)
+                with(then.tokio_unstable),
+                with(now.tokio_unstable)
             ));
         }
         match differs.is_empty() {
@@ -141,7 +154,8 @@ fn parting(seed_file: &SeedFile, finished: &Finished) -> String {
     let replayed_begins = record.events - (record.kept_events.len() as u64).min(record.events);
     let from = tail_begins.max(replayed_begins);
     let recorded = |n: u64| seed_file.tail.get((n - tail_begins) as usize).map(String::as_str);
-    let replayed = |n: u64| record.kept_events.get((n - replayed_begins) as usize).map(Event::to_string);
+    let replayed =
+        |n: u64| record.kept_events.get((n - replayed_begins) as usize).map(Event::to_string);
     let end = seed_file.events.max(record.events);
     let first = (from.max(same)..end).find(|n| recorded(*n).map(str::to_owned) != replayed(*n));
     match first {
@@ -153,7 +167,9 @@ fn parting(seed_file: &SeedFile, finished: &Finished) -> String {
         }
         _ => line(format_args!(
             "the events part between the {}th and the {}th of {}",
-            same + 1, until, units::count(seed_file.events)
+            same + 1,
+            until,
+            units::count(seed_file.events)
         )),
     }
     text

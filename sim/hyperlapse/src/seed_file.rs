@@ -141,14 +141,19 @@ impl SeedFile {
             let format = version.format.get_ref();
             return Err(InputError::new(format!("this seed file has format {format}"))
                 .at(source, version.format.span())
-                .label(format!("expected {SEED_FILE_FORMAT}, which is all that this build reads")));
+                .label(format!(
+                    "expected {SEED_FILE_FORMAT}, which is all that this build reads"
+                )));
         }
         toml::from_str(&source.text).map_err(toml_error)
     }
 
     /// What was set, in a form that can be applied.
     pub fn overrides(&self) -> Vec<Override> {
-        let set = |(path, value): (&String, &String)| Override { path: path.clone(), value: value.clone() };
+        let set = |(path, value): (&String, &String)| Override {
+            path: path.clone(),
+            value: value.clone(),
+        };
         self.set.iter().map(set).collect()
     }
 

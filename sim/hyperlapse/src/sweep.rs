@@ -83,10 +83,15 @@ mod tests {
     #[test]
     fn a_consumer_that_has_seen_enough_ends_it() {
         let mut seen = 0;
-        in_order(1_000_000, 2, |index| index, |_, _| {
-            seen += 1;
-            if seen == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        in_order(
+            1_000_000,
+            2,
+            |index| index,
+            |_, _| {
+                seen += 1;
+                if seen == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            },
+        );
         assert_eq!(seen, 10);
     }
 }

@@ -74,7 +74,9 @@ impl Verdict {
             Outcome::BodyPanicked if !record.panics.is_empty() => None,
             Outcome::BodyPanicked => Some((FailureKind::Panic, "scenario body")),
             Outcome::DeadlineReached { .. } => Some((FailureKind::Deadline, "virtual deadline")),
-            Outcome::Livelock { .. } => Some((FailureKind::Livelock, "no progress of virtual time")),
+            Outcome::Livelock { .. } => {
+                Some((FailureKind::Livelock, "no progress of virtual time"))
+            }
             Outcome::Hung { .. } => Some((FailureKind::Hang, "no sign of life")),
         };
         if let (Some((kind, name)), Some(message)) = (how, record.outcome.failure()) {

@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use conversation_manager::{Conversation, ConversationManager, ExpiryTask, Limits, UserId, current};
+use conversation_manager::{
+    Conversation, ConversationManager, ExpiryTask, Limits, UserId, current,
+};
 
 pub use crate::transcript::Message;
 use crate::transcript::Transcripts;

@@ -66,10 +66,30 @@ pub fn suite() -> Suite<System> {
             Arc::new(ManagedBot::new(limits(sim)))
         })
         .script("converse", "a conversation in turns", converse::PROPERTIES, converse::converse)
-        .script("global-limit", "one start beyond the global limit", limits::GLOBAL, limits::global_limit)
-        .script("user-limit", "one start beyond a user's limit", limits::PER_USER, limits::user_limit)
-        .script("visits", "users who go quiet, stay active, or never stop", visit::PROPERTIES, visit::visits)
-        .script("drain", "conversations, and a shutdown in their midst", drain::PROPERTIES, drain::drain);
+        .script(
+            "global-limit",
+            "one start beyond the global limit",
+            limits::GLOBAL,
+            limits::global_limit,
+        )
+        .script(
+            "user-limit",
+            "one start beyond a user's limit",
+            limits::PER_USER,
+            limits::user_limit,
+        )
+        .script(
+            "visits",
+            "users who go quiet, stay active, or never stop",
+            visit::PROPERTIES,
+            visit::visits,
+        )
+        .script(
+            "drain",
+            "conversations, and a shutdown in their midst",
+            drain::PROPERTIES,
+            drain::drain,
+        );
     for member in zoo::MEMBERS {
         suite = suite.system(member.name, member.about, move |sim| (member.make)(limits(sim)));
     }

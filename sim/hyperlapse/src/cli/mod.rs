@@ -57,19 +57,17 @@ impl<S: Clone + Send + 'static> Suite<S> {
     }
 
     /// The command with these arguments, the first being its own name; gives the [`exit`] code.
-    pub fn main_with(
-        &self,
-        args: impl IntoIterator<Item = OsString>,
-        out: &mut dyn Write,
-    ) -> u8 {
+    pub fn main_with(&self, args: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> u8 {
         let args: Vec<OsString> = args.into_iter().collect();
-        let command = args.first().map_or_else(|| self.name().to_owned(), |arg| arg.to_string_lossy().into_owned());
-        let parser = Args::command()
-            .name(self.name())
-            .bin_name(self.name())
-            .version(self.version());
+        let command = args
+            .first()
+            .map_or_else(|| self.name().to_owned(), |arg| arg.to_string_lossy().into_owned());
+        let parser =
+            Args::command().name(self.name()).bin_name(self.name()).version(self.version());
         let parsed = match parser.try_get_matches_from(args) {
-            Ok(matches) => Args::from_arg_matches(&matches).expect("clap has checked what it parsed"),
+            Ok(matches) => {
+                Args::from_arg_matches(&matches).expect("clap has checked what it parsed")
+            }
             Err(error) => {
                 // Help and version are asked for and go to standard output, the rest to standard error.
                 let _ = match error.use_stderr() {

@@ -43,8 +43,9 @@ fn case<S: Clone + Send + 'static>(
     if !name.ends_with(".toml") && !name.contains(['/', '\\']) {
         return suite.case(name, system, set);
     }
-    let text = std::fs::read_to_string(name)
-        .map_err(|error| InputError::new(format!("cannot read the scenario file {name}: {error}")))?;
+    let text = std::fs::read_to_string(name).map_err(|error| {
+        InputError::new(format!("cannot read the scenario file {name}: {error}"))
+    })?;
     suite.case_from(&Source::new(name, text), system, set)
 }
 
@@ -75,7 +76,8 @@ pub(super) fn run<S: Clone + Send + 'static>(
         Some(jobs) => jobs.get(),
         None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
     };
-    let sweep = Sweep { suite, args, cases: &cases, seeds, jobs, command: terminal.command.clone() };
+    let sweep =
+        Sweep { suite, args, cases: &cases, seeds, jobs, command: terminal.command.clone() };
     match args.format {
         Format::Text => sweep.text(terminal),
         Format::Json => sweep.json(terminal),
@@ -117,7 +119,11 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
                 let mut text = report::run(&finished, scenario.about(), &load, detail);
                 if let Some(file) = &seed_file {
                     text.push_str(&format!("  seed file      {}\n", file.display()));
-                    text.push_str(&format!("  replay         {} replay {}\n", self.command, file.display()));
+                    text.push_str(&format!(
+                        "  replay         {} replay {}\n",
+                        self.command,
+                        file.display()
+                    ));
                 }
                 terminal.print(&(text + "\n"))?;
             }
@@ -185,7 +191,8 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
             return Ok(Done { finished, seed_file: None });
         }
         let build = Build::of_binary(self.suite.name(), self.suite.version());
-        let seed_file = SeedFile::of(case, &finished, build).expect("a run that failed has a failure");
+        let seed_file =
+            SeedFile::of(case, &finished, build).expect("a run that failed has a failure");
         match seed_file.write(&self.args.out, &self.command) {
             Ok(path) => Ok(Done { finished, seed_file: Some(path) }),
             Err(error) => {

@@ -39,7 +39,14 @@ impl Series {
     pub(crate) fn new(step_ns: u64) -> Self {
         assert!(step_ns > 0, "a series with steps of no length");
         let column = || Vec::with_capacity(POINTS);
-        Self { step_ns, accepted: column(), refused: column(), completed: column(), active: column(), level: 0 }
+        Self {
+            step_ns,
+            accepted: column(),
+            refused: column(),
+            completed: column(),
+            active: column(),
+            level: 0,
+        }
     }
 
     /// Notes one event at `at_ns` since the load started, with `active` operations after it.

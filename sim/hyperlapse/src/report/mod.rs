@@ -15,5 +15,5 @@ mod summary;
 
 pub use plan::plan;
 pub use run::{Detail, run};
-pub use summary::{CaseSummary, summary};
 pub(crate) use style::wrap;
+pub use summary::{CaseSummary, summary};

@@ -22,21 +22,33 @@ pub fn plan(case: &Case, seed: u64) -> String {
     for set in &case.set {
         push(&mut out, format_args!("  set            {} = {}", set.path, set.value));
     }
-    push(&mut out, format_args!("  load           {}", scenario.workload().describe()));
+    prose(&mut out, "load", &scenario.workload().describe());
     push(&mut out, format_args!("  script         {}", scenario.script()));
     for (i, kind) in scenario.kinds().iter().enumerate() {
         let users = plan.kind_of_user.iter().filter(|k| **k as usize == i).count() as u64;
         let label = if i == 0 { "kinds" } else { "" };
-        push(&mut out, format_args!("  {label:<15}{} of kind {}", plural(users, "user"), kind.name));
+        push(
+            &mut out,
+            format_args!("  {label:<15}{} of kind {}", plural(users, "user"), kind.name),
+        );
     }
     for (i, wave) in plan.waves.iter().take(WAVES).enumerate() {
         let label = if i == 0 { "waves" } else { "" };
-        push(&mut out, format_args!("  {label:<15}{}", describe(wave)));
+        prose(&mut out, label, &describe(wave));
     }
     if plan.waves.len() > WAVES {
-        push(&mut out, format_args!("  {:<15}and {} more", "", count((plan.waves.len() - WAVES) as u64)));
+        push(
+            &mut out,
+            format_args!("  {:<15}and {} more", "", count((plan.waves.len() - WAVES) as u64)),
+        );
     }
-    push(&mut out, format_args!("  ends           when all have left, at the latest at {}", text(plan.deadline)));
+    push(
+        &mut out,
+        format_args!(
+            "  ends           when all have left, at the latest at {}",
+            text(plan.deadline)
+        ),
+    );
     for (i, threshold) in scenario.thresholds().iter().enumerate() {
         let label = if i == 0 { "thresholds" } else { "" };
         push(&mut out, format_args!("  {label:<15}{threshold}"));
@@ -55,7 +67,19 @@ fn describe(wave: &Wave) -> String {
         Repeat::For(duration) => format!("for {}", text(duration)),
     };
     let users = plural(wave.users.len() as u64, "user");
-    format!("at {:<8}{users}{arriving}, {repeat}{}", text(wave.at), wave.pause.describe(", pausing "))
+    format!(
+        "at {:<9} {users}{arriving}, {repeat}{}",
+        text(wave.at),
+        wave.pause.describe(", pausing ")
+    )
+}
+
+/// Words behind a label, broken where a line is full.
+fn prose(out: &mut String, label: &str, text: &str) {
+    for (i, line) in wrap(text, 63).iter().enumerate() {
+        let label = if i == 0 { label } else { "" };
+        push(out, format_args!("  {label:<15}{line}"));
+    }
 }
 
 fn push(out: &mut String, line: std::fmt::Arguments<'_>) {

@@ -32,6 +32,13 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// Words, broken where a line is full.
+    fn prose(&mut self, label: &str, text: &str) {
+        for (i, line) in wrap(text, WIDTH - LABEL - 2).iter().enumerate() {
+            self.line(if i == 0 { label } else { "" }, line);
+        }
+    }
+
     /// Cells side by side, as many as fit, the rest below.
     fn cells(&mut self, label: &str, cells: &[String]) {
         let mut label = label;
@@ -65,7 +72,7 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     for (path, value) in &record.set {
         page.line("set", &format!("{path} = {value}"));
     }
-    page.line("load", workload);
+    page.prose("load", workload);
     operations(&mut page, &format!("{}s", record.operation), &record.metrics.operations, record);
     for (kind, operations) in &record.metrics.kinds {
         kind_of_user(&mut page, kind, operations);
@@ -83,9 +90,7 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
         // Those of thresholds and properties stand in their lines already.
         if !matches!(failure.kind, FailureKind::Property | FailureKind::Threshold) {
             let text = format!("{}: {}", failure.name, failure.message);
-            for (i, line) in wrap(&text, WIDTH - LABEL - 2).iter().enumerate() {
-                page.line(if i == 0 { failure.kind.text() } else { "" }, &style.bad(line));
-            }
+            page.prose(failure.kind.text(), &text);
         }
     }
     page.text
@@ -104,8 +109,11 @@ fn operations(page: &mut Page, noun: &str, of: &OperationMetrics, record: &Recor
             }
         },
     ];
-    let more = [("failed", of.failed_total()), ("abandoned", of.abandoned), ("cancelled", of.cancelled)];
-    cells.extend(more.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{} {what}", count(*n))));
+    let more =
+        [("failed", of.failed_total()), ("abandoned", of.abandoned), ("cancelled", of.cancelled)];
+    cells.extend(
+        more.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{} {what}", count(*n))),
+    );
     page.cells(noun, &cells);
     reasons(page, "refused", &of.refused);
     reasons(page, "failed", &of.failed);
@@ -202,7 +210,14 @@ fn properties(page: &mut Page, record: &Record, style: Style) {
     for (name, property) in &record.properties {
         match property.broken() {
             None => {
-                page.line(label, &format!("{}    {name} ({})", style.good("ok"), plural(property.checked, "check")));
+                page.line(
+                    label,
+                    &format!(
+                        "{}    {name} ({})",
+                        style.good("ok"),
+                        plural(property.checked, "check")
+                    ),
+                );
             }
             Some(why) => {
                 page.line(label, &format!("{}  {name}", style.bad("FAIL")));
@@ -226,7 +241,8 @@ fn thresholds(page: &mut Page, finished: &Finished, style: Style, detail: Detail
         let hidden = !detail.memory && judgement.threshold.starts_with("memory.");
         let measured = if hidden { "" } else { &judgement.measured };
         let line = format!("{mark}  {:<36}  {measured}", judgement.threshold);
-        let length = LABEL + 8 + judgement.threshold.chars().count().max(36) + 2 + measured.chars().count();
+        let length =
+            LABEL + 8 + judgement.threshold.chars().count().max(36) + 2 + measured.chars().count();
         if length <= WIDTH {
             page.line(label, &line);
         } else {

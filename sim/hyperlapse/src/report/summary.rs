@@ -144,7 +144,9 @@ fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
                 1 => format!("seed {}", group.first_seed),
                 runs => format!(
                     "{} of {}, first seed {}",
-                    count(group.seeds), plural(runs, "seed"), group.first_seed
+                    count(group.seeds),
+                    plural(runs, "seed"),
+                    group.first_seed
                 ),
             };
             text.push_str(&format!("  {seeds}\n"));
@@ -159,7 +161,8 @@ fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
 
 /// Columns as wide as their widest cell; numbers to the right. Columns without a heading are left out.
 fn table(rows: &[Vec<String>], lead: impl Fn(usize) -> String) -> String {
-    let shown: Vec<usize> = (0..rows[0].len()).filter(|column| !rows[0][*column].is_empty()).collect();
+    let shown: Vec<usize> =
+        (0..rows[0].len()).filter(|column| !rows[0][*column].is_empty()).collect();
     let widths: Vec<usize> = shown
         .iter()
         .map(|column| rows.iter().map(|row| row[*column].chars().count()).max().unwrap_or(0))

@@ -17,8 +17,16 @@ use crate::workload::{MODELS, Workload};
 
 /// Keys of the framework at the top of a scenario file.
 const KEYS: &[&str] = &[
-    "name", "about", "script", "system", "operation", "deadline", "series_step", "thresholds",
-    "workload", "mix",
+    "name",
+    "about",
+    "script",
+    "system",
+    "operation",
+    "deadline",
+    "series_step",
+    "thresholds",
+    "workload",
+    "mix",
 ];
 
 /// What a suite knows: what a scenario file may name.
@@ -141,7 +149,11 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
 }
 
 /// A string that must be one of those known.
-fn word(root: &mut Reader<'_, '_>, key: &str, known: &[&str]) -> Result<Option<String>, InputError> {
+fn word(
+    root: &mut Reader<'_, '_>,
+    key: &str,
+    known: &[&str],
+) -> Result<Option<String>, InputError> {
     let Some(value) = root.take(key) else { return Ok(None) };
     let span = value.span();
     let word: String = read_value(root.source, value)?;
@@ -245,7 +257,9 @@ fn mix<'i>(
                 .at(source, weight_span.unwrap_or(at)));
         }
         if kinds.iter().any(|kind| kind.name == name) {
-            return Err(InputError::new(format!("the kind `{name}` stands here twice")).at(source, at));
+            return Err(
+                InputError::new(format!("the kind `{name}` stands here twice")).at(source, at)
+            );
         }
         let mut own = DeTable::new();
         for table in &vocabulary.tables {
@@ -253,8 +267,10 @@ fn mix<'i>(
                 own.insert(key, value);
             }
         }
-        let known: Vec<&str> =
-            ["kind", "weight"].into_iter().chain(vocabulary.tables.iter().map(|t| t.name)).collect();
+        let known: Vec<&str> = ["kind", "weight"]
+            .into_iter()
+            .chain(vocabulary.tables.iter().map(|t| t.name))
+            .collect();
         entry.finish(&known)?;
         kinds.push(UserKind { name, weight });
         tables.push(own);
@@ -288,7 +304,8 @@ pub(super) fn threshold(
     offset: usize,
     kinds: &[UserKind],
 ) -> Result<Threshold, InputError> {
-    let threshold: Threshold = text.parse().map_err(|e: crate::ThresholdError| e.in_source(source, offset))?;
+    let threshold: Threshold =
+        text.parse().map_err(|e: crate::ThresholdError| e.in_source(source, offset))?;
     if let Some((name, span)) = threshold.kind()
         && !kinds.iter().any(|kind| kind.name == name)
     {

@@ -209,7 +209,8 @@ impl ScenarioBuilder {
         }
         for text in &self.thresholds {
             let source = Source::new("threshold", text.as_str());
-            let threshold = file::threshold(text, &source, 0, &self.inner.kinds).map_err(&invalid)?;
+            let threshold =
+                file::threshold(text, &source, 0, &self.inner.kinds).map_err(&invalid)?;
             self.inner.thresholds.push(threshold);
         }
         Ok(Scenario(Arc::new(self.inner)))

@@ -49,10 +49,11 @@ pub(crate) fn apply(
     set: &Override,
     root_keys: &[&str],
 ) -> Result<(Source, String), InputError> {
-    let mut document: DocumentMut = source.text.parse().map_err(|error: toml_edit::TomlError| {
-        let error_text = error.message().to_owned();
-        InputError::new(error_text).at(source, error.span().unwrap_or(0..0))
-    })?;
+    let mut document: DocumentMut =
+        source.text.parse().map_err(|error: toml_edit::TomlError| {
+            let error_text = error.message().to_owned();
+            InputError::new(error_text).at(source, error.span().unwrap_or(0..0))
+        })?;
     let parts = resolve(document.as_table(), set, root_keys)
         .map_err(|error| error.context(format_args!("--set {set} in {}", source.name)))?;
     let value: Value = set.value.parse().unwrap_or_else(|_| Value::from(set.value.as_str()));
@@ -69,17 +70,21 @@ fn resolve(root: &Table, set: &Override, root_keys: &[&str]) -> Result<Vec<Strin
     }
     let mut leaves = Vec::new();
     collect_leaves(root, &mut Vec::new(), &mut leaves);
-    let of_name: Vec<&Vec<String>> = leaves.iter().filter(|leaf| leaf.last() == parts.last()).collect();
+    let of_name: Vec<&Vec<String>> =
+        leaves.iter().filter(|leaf| leaf.last() == parts.last()).collect();
     match of_name[..] {
         [leaf] => Ok(leaf.clone()),
         [] => {
             let names = leaves.iter().filter_map(|leaf| leaf.last()).map(String::as_str);
             let message = format!("there is no setting `{}`", set.path);
             let error = InputError::new(message).nearest(&set.path, names);
-            Err(error.label("a setting that the file leaves out takes its whole path, such as `workload.users`"))
+            Err(error.label(
+                "a setting that the file leaves out takes its whole path, such as `workload.users`",
+            ))
         }
         _ => {
-            let paths: Vec<String> = of_name.iter().map(|leaf| format!("`{}`", leaf.join("."))).collect();
+            let paths: Vec<String> =
+                of_name.iter().map(|leaf| format!("`{}`", leaf.join("."))).collect();
             let message = format!("`{}` could be {}", set.path, paths.join(" or "));
             Err(InputError::new(message).help("give the whole path"))
         }

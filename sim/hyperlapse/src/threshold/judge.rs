@@ -65,7 +65,8 @@ impl Threshold {
         if counts.is_empty() {
             return ("no full window".to_owned(), Standing::Broken);
         }
-        let rate = |count: u64| Exact::over(i128::from(count) * 1_000_000_000, i128::from(width_ns));
+        let rate =
+            |count: u64| Exact::over(i128::from(count) * 1_000_000_000, i128::from(width_ns));
         let mut sorted = counts.to_vec();
         sorted.sort_unstable();
         // The lower median, so that it is a count that was seen.

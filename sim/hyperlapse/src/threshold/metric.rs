@@ -184,7 +184,7 @@ fn percentile(stat: &str) -> Option<u32> {
     if whole.is_empty() || !all_digits(whole) || !all_digits(part) || part.len() > 3 {
         return None;
     }
-    let thousandths =
-        whole.parse::<u32>().ok()?.checked_mul(1_000)? + format!("{part:0<3}").parse::<u32>().ok()?;
+    let thousandths = whole.parse::<u32>().ok()?.checked_mul(1_000)?
+        + format!("{part:0<3}").parse::<u32>().ok()?;
     (1..=100_000).contains(&thousandths).then_some(thousandths)
 }

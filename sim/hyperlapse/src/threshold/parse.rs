@@ -97,12 +97,16 @@ impl<'a> Parser<'a> {
             Ok(measure) => measure,
             Err(Unknown::Metric) => {
                 let known = catalogue().map(|(name, _)| name).collect();
-                return Err(self.error(span, format!("unknown metric `{path}`")).near(&path, known));
+                return Err(self
+                    .error(span, format!("unknown metric `{path}`"))
+                    .near(&path, known));
             }
             Err(Unknown::Stat) => {
                 let stat = path.rsplit_once('.').map_or("", |(_, stat)| stat);
                 let known = STATS.to_vec();
-                return Err(self.error(span, format!("unknown statistic `{stat}`")).near(stat, known));
+                return Err(self
+                    .error(span, format!("unknown statistic `{stat}`"))
+                    .near(stat, known));
             }
             Err(Unknown::StatMissing) => {
                 let stats = list(&STATS);
@@ -217,7 +221,9 @@ impl<'a> Parser<'a> {
             (Some(number), Some((_, by, over))) => {
                 Ok((number.times(Exact::over(*by, *over)), span))
             }
-            (None, _) => Err(self.error(span, "a number is missing").label(format!("expected {}", unit.expected()))),
+            (None, _) => Err(self
+                .error(span, "a number is missing")
+                .label(format!("expected {}", unit.expected()))),
             (_, None) => {
                 let message = match suffix {
                     "" => "a unit is missing".to_owned(),

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Distribution, InvalidField, Repeat, Wave, Workload, more_than_none, users};
 use crate::units;
 
-pub(super) const ABOUT: &str = "n users at one instant, again every so often; each burst has users of its own";
+pub(super) const ABOUT: &str =
+    "n users at one instant, again every so often; each burst has users of its own";
 
 /// `kind = "bursts"`: see the [module](self).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Distribution, InvalidField, Repeat, Wave, Workload, more_than_none, users};
 use crate::units;
 
-pub(super) const ABOUT: &str = "n users, each in a loop for a duration, with a pause between iterations";
+pub(super) const ABOUT: &str =
+    "n users, each in a loop for a duration, with a pause between iterations";
 
 /// `kind = "closed"`: see the [module](self).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -98,7 +98,11 @@ pub(crate) const MODELS: &[Model] = &[
     Model { name: "all-at-once", about: all_at_once::ABOUT, read: read::<AllAtOnce> },
     Model { name: "closed", about: closed::ABOUT, read: read::<Closed> },
     Model { name: "bursts", about: bursts::ABOUT, read: read::<Bursts> },
-    Model { name: "per-user-iterations", about: iterations::ABOUT, read: read::<PerUserIterations> },
+    Model {
+        name: "per-user-iterations",
+        about: iterations::ABOUT,
+        read: read::<PerUserIterations>,
+    },
 ];
 
 /// The models that a scenario file can name, with a line each.

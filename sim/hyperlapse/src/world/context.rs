@@ -124,7 +124,9 @@ fn place(location: &Location<'_>) -> String {
     let file = location.file().replace('\\', "/");
     let file = match file.rfind("/registry/src/") {
         // `<registry>/<index>/<crate>-<version>/src/…`: from the crate on.
-        Some(at) => file[at + 14..].split_once('/').map_or(file.as_str(), |(_, rest)| rest).to_owned(),
+        Some(at) => {
+            file[at + 14..].split_once('/').map_or(file.as_str(), |(_, rest)| rest).to_owned()
+        }
         None => file,
     };
     format!("{file}:{}:{}", location.line(), location.column())

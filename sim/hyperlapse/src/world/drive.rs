@@ -108,7 +108,8 @@ where
     };
     crowd.present.fetch_add(wave.users.len() as u64, Ordering::AcqRel);
     for id in wave.users.clone() {
-        let stay = Stay { user: User::new(sim.clone(), id), crowd: Arc::clone(crowd), arrived: false };
+        let stay =
+            Stay { user: User::new(sim.clone(), id), crowd: Arc::clone(crowd), arrived: false };
         let offset = plan.offset(id);
         let life = live(stay, Arc::clone(script), offset, until, pause.clone());
         drop(tokio::spawn(tracked(Some(id), life)));

@@ -36,8 +36,8 @@ use crate::scenario::Scenario;
 use crate::units;
 pub use context::InjectedPanic;
 pub use drive::Drive;
-pub use sim::Sim;
 use sim::Shared;
+pub use sim::Sim;
 pub use user::{Operation, User};
 
 /// What a run is told beside its scenario.

@@ -21,7 +21,12 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(scenario: &Scenario, plan: &Plan, keep: Keep, properties: &[Property]) -> Self {
+    pub(super) fn new(
+        scenario: &Scenario,
+        plan: &Plan,
+        keep: Keep,
+        properties: &[Property],
+    ) -> Self {
         let mut declared = Properties::default();
         declared.declare(properties);
         Self {

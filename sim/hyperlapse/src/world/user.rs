@@ -167,7 +167,8 @@ impl Operation {
         assert!(
             self.state == state,
             "operation {} was {what} while it was {:?}: a scenario says accepted or refused once, and completed or failed after accepted",
-            self.number, self.state
+            self.number,
+            self.state
         );
     }
 

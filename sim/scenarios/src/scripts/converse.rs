@@ -12,14 +12,20 @@ use crate::race::race;
 use crate::settings::{ConversationSettings, ManagerSettings};
 
 /// Checked at every start.
-pub const NEVER_ABOVE_THE_LIMIT: Property =
-    Property::always("never above the limit", "no more conversations are active than the limit allows");
+pub const NEVER_ABOVE_THE_LIMIT: Property = Property::always(
+    "never above the limit",
+    "no more conversations are active than the limit allows",
+);
 /// Checked at the end of every conversation.
-pub const NO_CROSS_TALK: Property =
-    Property::always("no cross-talk", "a conversation remembers what was said in it, and nothing else");
+pub const NO_CROSS_TALK: Property = Property::always(
+    "no cross-talk",
+    "a conversation remembers what was said in it, and nothing else",
+);
 /// Checked before every wave of users.
-pub const EMPTY_BETWEEN_WAVES: Property =
-    Property::always("empty between waves", "no conversation is active when the next wave of users arrives");
+pub const EMPTY_BETWEEN_WAVES: Property = Property::always(
+    "empty between waves",
+    "no conversation is active when the next wave of users arrives",
+);
 /// Checked when all have left.
 pub const COUNTERS_ARE_RIGHT: Property =
     Property::always("counters are right", "the bot's totals equal what its users count");
@@ -45,13 +51,13 @@ pub async fn converse(sim: Sim, bot: System) {
     sim.drive(move |user| {
         conversation(user, Arc::clone(&users_bot), Arc::clone(&names), Arc::clone(&users_recount))
     })
-        .before_wave(move |wave| {
-            let active = wave_bot.counts().active;
-            wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0, || {
-                format!("{active} active before wave {wave}")
-            });
-        })
-        .await;
+    .before_wave(move |wave| {
+        let active = wave_bot.counts().active;
+        wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0, || {
+            format!("{active} active before wave {wave}")
+        });
+    })
+    .await;
     check_counters(&sim, &*bot, &recount);
     check_nothing_left(&sim, &*bot);
 }

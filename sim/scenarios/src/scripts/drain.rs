@@ -17,8 +17,10 @@ pub const DRAIN_ENDS_EVERYTHING: Property =
 pub const DRAIN_KEEPS_ITS_DEADLINE: Property =
     Property::always("drain keeps its deadline", "the drain takes no longer than it was given");
 /// Checked at the end.
-pub const NOBODY_IS_ADMITTED: Property =
-    Property::always("nobody is admitted while draining", "no conversation starts after the drain began");
+pub const NOBODY_IS_ADMITTED: Property = Property::always(
+    "nobody is admitted while draining",
+    "no conversation starts after the drain began",
+);
 
 /// What the script checks.
 pub const PROPERTIES: &[Property] = &[
@@ -56,8 +58,12 @@ async fn shut_down(sim: Sim, bot: System) {
     bot.drain(within).await;
     sim.note("drain is over");
     let (took, counts) = (sim.now() - began, bot.counts());
-    sim.check_with(&DRAIN_ENDS_EVERYTHING, counts.active == 0, || format!("{} active", counts.active));
-    sim.check_with(&DRAIN_KEEPS_ITS_DEADLINE, took <= within + TIMER, || format!("it took {took:?}"));
+    sim.check_with(&DRAIN_ENDS_EVERYTHING, counts.active == 0, || {
+        format!("{} active", counts.active)
+    });
+    sim.check_with(&DRAIN_KEEPS_ITS_DEADLINE, took <= within + TIMER, || {
+        format!("it took {took:?}")
+    });
     // Long enough for everybody who would still come.
     sim.sleep(within).await;
     let admitted = bot.counts().started - started;

@@ -14,14 +14,20 @@ use crate::bot::{System, Talk};
 use crate::settings::ManagerSettings;
 
 /// Checked when all the slots are taken.
-pub const ONE_TOO_MANY_IS_REFUSED: Property =
-    Property::always("one too many is refused", "a start beyond the limit is refused, and by that limit");
+pub const ONE_TOO_MANY_IS_REFUSED: Property = Property::always(
+    "one too many is refused",
+    "a start beyond the limit is refused, and by that limit",
+);
 /// Checked after one has ended.
-pub const A_FREED_SLOT_IS_FREE: Property =
-    Property::always("a freed slot is free", "when one conversation has ended, the refused user gets in");
+pub const A_FREED_SLOT_IS_FREE: Property = Property::always(
+    "a freed slot is free",
+    "when one conversation has ended, the refused user gets in",
+);
 /// Checked while one user is at their limit.
-pub const OTHERS_ARE_UNAFFECTED: Property =
-    Property::always("others are unaffected", "another user gets in while one is at their own limit");
+pub const OTHERS_ARE_UNAFFECTED: Property = Property::always(
+    "others are unaffected",
+    "another user gets in while one is at their own limit",
+);
 
 /// What [`global_limit`] checks.
 pub const GLOBAL: &[Property] = &[ONE_TOO_MANY_IS_REFUSED, A_FREED_SLOT_IS_FREE, NOTHING_LEFT];

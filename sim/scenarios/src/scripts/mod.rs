@@ -35,8 +35,10 @@ fn name(user: u32) -> UserId {
 }
 
 /// Every script's last word.
-pub const NOTHING_LEFT: Property =
-    Property::eventually("nothing left", "when all users have left, no conversation is active and nobody waits");
+pub const NOTHING_LEFT: Property = Property::eventually(
+    "nothing left",
+    "when all users have left, no conversation is active and nobody waits",
+);
 
 /// Checks [`NOTHING_LEFT`].
 fn check_nothing_left(sim: &Sim, bot: &dyn Bot) {

@@ -14,11 +14,15 @@ use crate::race::race;
 use crate::settings::{ManagerSettings, VisitSettings};
 
 /// Checked at every touch.
-pub const ACTIVE_USERS_ARE_KEPT: Property =
-    Property::always("active users are kept", "a touch before the deadline finds the conversation active");
+pub const ACTIVE_USERS_ARE_KEPT: Property = Property::always(
+    "active users are kept",
+    "a touch before the deadline finds the conversation active",
+);
 /// Checked at every expiry.
-pub const EXPIRED_ON_TIME: Property =
-    Property::always("expired on time", "expiry comes at its deadline, to within the timers' millisecond");
+pub const EXPIRED_ON_TIME: Property = Property::always(
+    "expired on time",
+    "expiry comes at its deadline, to within the timers' millisecond",
+);
 /// Checked at every expiry.
 pub const IDLE_USERS_EXPIRE: Property =
     Property::sometimes("idle users expire", "somebody who went quiet was ended as idle");

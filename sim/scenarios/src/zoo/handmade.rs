@@ -74,7 +74,11 @@ impl<M: Mistake> Handmade<M> {
             draining: false,
             counts: Counts::default(),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), left: Notify::new(), mistake: PhantomData }))
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            left: Notify::new(),
+            mistake: PhantomData,
+        }))
     }
 
     fn talk(&self, id: u64, waited: Duration) -> Box<dyn Talk> {
@@ -107,14 +111,17 @@ impl<M: Mistake> Shared<M> {
         let now = Instant::now();
         let user = user.clone();
         *state.per_user.entry(user.clone()).or_default() += 1;
-        state.active.insert(id, Active { user, started: now, touched: now, transcript: Vec::new() });
+        state
+            .active
+            .insert(id, Active { user, started: now, touched: now, transcript: Vec::new() });
         id
     }
 
     /// Takes a conversation off, and lets in who waits for its slot.
     fn finish(&self, state: &mut State, id: u64) {
         let Some(conversation) = state.active.remove(&id) else { return };
-        let of_user = state.per_user.get_mut(&conversation.user).expect("a user who talks is counted");
+        let of_user =
+            state.per_user.get_mut(&conversation.user).expect("a user who talks is counted");
         *of_user -= 1;
         if *of_user == 0 {
             state.per_user.remove(&conversation.user);
@@ -143,8 +150,12 @@ impl<M: Mistake> Shared<M> {
 
     /// Ends what is due, in the order of ids.
     fn expire_due(&self, state: &mut State) {
-        let due: Vec<u64> =
-            state.active.iter().filter(|(_, c)| due(&state.limits, c).is_some()).map(|(id, _)| *id).collect();
+        let due: Vec<u64> = state
+            .active
+            .iter()
+            .filter(|(_, c)| due(&state.limits, c).is_some())
+            .map(|(id, _)| *id)
+            .collect();
         for id in due {
             self.finish(state, id);
         }
@@ -214,7 +225,11 @@ impl<M: Mistake> Bot for Handmade<M> {
 
     fn counts(&self) -> Counts {
         let state = self.0.lock();
-        Counts { active: state.active.len() as u64, waiting: state.queue.len() as u64, ..state.counts }
+        Counts {
+            active: state.active.len() as u64,
+            waiting: state.queue.len() as u64,
+            ..state.counts
+        }
     }
 
     fn drain(&self, within: Duration) -> BoxFuture<'_, ()> {
