@@ -13,7 +13,7 @@ use crate::stats::DrainReport;
 
 /// See [`ConversationManager::drain`](crate::ConversationManager::drain).
 pub(crate) async fn drain<C: Clock>(shared: Arc<Shared<C>>, within: Duration) -> DrainReport {
-    let (began, refused, before) = shared.run(|state, now, fx| {
+    let (began, refused, before) = shared.run_for_operator(|state, now, fx| {
         let refused = state.close_doors(now, fx);
         (now, refused, state.stats(now, fx))
     });

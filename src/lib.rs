@@ -86,7 +86,7 @@
 //! Start and end are O(1), plus O(log waiting) while others wait; a touch is O(1); no conversation has a task, a timer
 //! or an allocation of its own, and once the tables have grown starting and ending allocates nothing. A live
 //! conversation weighs 88 bytes in the manager and 104 in its handle (64-bit), a user who has any 49 bytes more; tables grow by
-//! doubling and stay. A test holds us to these figures. A start with its end takes about 1.5 times
+//! doubling and stay. A test holds us to these figures. A start with its end takes 1.3 to 1.7 times
 //! as long as a `tokio::sync::Semaphore` and a `Mutex<HashMap>` by hand, and less than those when two threads contend; see
 //! `benches/manager.rs`. [`active`](ConversationManager::active) holds the lock for as long as the list is.
 //!

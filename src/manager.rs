@@ -145,7 +145,7 @@ impl<C: Clock> ConversationManager<C> {
     pub fn resize(&self, limits: Limits) -> Result<(), InvalidLimits> {
         limits.validate()?;
         self.shared
-            .run(|state, now, fx| state.resize(now, limits, fx));
+            .run_for_operator(|state, now, fx| state.resize(now, limits, fx));
         Ok(())
     }
 

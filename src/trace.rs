@@ -11,9 +11,14 @@ use crate::state::effects::{Outcome, Transition};
 
 const TARGET: &str = "conversation_manager";
 
-/// Whether anybody listens to anything.
+/// Whether anybody listens to what happens to conversations.
 #[inline]
-pub(crate) fn is_on() -> bool {
+pub(crate) fn conversations_are_heard() -> bool {
+    enabled!(target: TARGET, Level::DEBUG)
+}
+
+/// Whether anybody listens to what an operator does.
+pub(crate) fn operators_are_heard() -> bool {
     enabled!(target: TARGET, Level::INFO)
 }
 
