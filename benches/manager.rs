@@ -59,18 +59,14 @@ impl ByHand {
 
 impl Side for ByHand {
     fn start_and_end(&self, user: &UserId) {
-        let held = self
-            .start(user.clone())
-            .expect("there are more slots than threads");
+        let held = self.start(user.clone()).expect("there are more slots than threads");
         self.end(black_box(held));
     }
 }
 
 impl Side for ConversationManager {
     fn start_and_end(&self, user: &UserId) {
-        let held = self
-            .try_start(user)
-            .expect("there are more slots than threads");
+        let held = self.try_start(user).expect("there are more slots than threads");
         black_box(held).end().expect("it is not over yet");
     }
 }
@@ -91,12 +87,7 @@ fn pin(thread: usize) {
 fn round(side: &impl Side, users: &[UserId], threads: usize) -> Duration {
     let work = |thread: usize| {
         // Each thread begins elsewhere in the list, as users do.
-        for user in users
-            .iter()
-            .cycle()
-            .skip(thread * users.len() / 2)
-            .take(CONVERSATIONS)
-        {
+        for user in users.iter().cycle().skip(thread * users.len() / 2).take(CONVERSATIONS) {
             side.start_and_end(user);
         }
     };
@@ -127,11 +118,7 @@ fn round(side: &impl Side, users: &[UserId], threads: usize) -> Duration {
             })
             .collect();
         let first = run(0);
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .chain([first])
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).chain([first]).collect()
     });
     let begin = spans.iter().map(|span| span.0).min().unwrap();
     let end = spans.iter().map(|span| span.1).max().unwrap();
@@ -145,22 +132,13 @@ fn median(values: &mut [f64]) -> f64 {
 
 /// Median nanoseconds per conversation of both sides, and the median of the ratios.
 fn compare(users: usize, threads: usize, held: usize) -> (f64, f64, f64) {
-    let limits = Limits {
-        max_concurrent: held + 10,
-        max_per_user: held + 10,
-        ..Limits::default()
-    };
-    let names: Vec<UserId> = (0..users)
-        .map(|n| UserId::from(format!("user-{n}")))
-        .collect();
+    let limits = Limits { max_concurrent: held + 10, max_per_user: held + 10, ..Limits::default() };
+    let names: Vec<UserId> = (0..users).map(|n| UserId::from(format!("user-{n}"))).collect();
     let by_hand = ByHand::new(limits.max_concurrent);
     let manager = ConversationManager::new(limits).unwrap();
-    let _held_by_hand: Vec<_> = (0..held)
-        .map(|n| by_hand.start(names[n % users].clone()))
-        .collect();
-    let _held: Vec<_> = (0..held)
-        .map(|n| manager.try_start(&names[n % users]).unwrap())
-        .collect();
+    let _held_by_hand: Vec<_> =
+        (0..held).map(|n| by_hand.start(names[n % users].clone())).collect();
+    let _held: Vec<_> = (0..held).map(|n| manager.try_start(&names[n % users]).unwrap()).collect();
     let (mut baseline, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..ROUNDS {
         // Who goes first takes turns too.
@@ -176,11 +154,7 @@ fn compare(users: usize, threads: usize, held: usize) -> (f64, f64, f64) {
         ours.push(b.as_nanos() as f64 / each);
         ratios.push(b.as_secs_f64() / a.as_secs_f64());
     }
-    (
-        median(&mut baseline),
-        median(&mut ours),
-        median(&mut ratios),
-    )
+    (median(&mut baseline), median(&mut ours), median(&mut ratios))
 }
 
 fn main() {

@@ -13,11 +13,7 @@ use tokio::time::Instant;
 ///
 /// Timestamps of different clocks do not compare. Arithmetic saturates; [`Timestamp::MAX`] means "never".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(transparent)
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
@@ -129,9 +125,7 @@ pub struct TokioClock {
 impl TokioClock {
     /// A clock with its origin now. Under paused time, create it inside of the runtime.
     pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 
     /// The tokio instant of `timestamp`, where the platform can express it.

@@ -60,12 +60,7 @@ pub struct Conversation<C: Clock = TokioClock> {
 impl<C: Clock> Conversation<C> {
     #[inline]
     pub(crate) fn new(shared: Arc<Shared<C>>, request: StartRequest, grant: Grant) -> Self {
-        Self {
-            shared,
-            request,
-            grant,
-            owns_slot: true,
-        }
+        Self { shared, request, grant, owns_slot: true }
     }
 
     /// Its number.
@@ -106,8 +101,7 @@ impl<C: Clock> Conversation<C> {
     ///
     /// If it is over already.
     pub fn touch(&self) -> Result<(), Ended> {
-        self.shared
-            .run(|state, now, fx| state.touch(now, self.grant.slot, fx))
+        self.shared.run(|state, now, fx| state.touch(now, self.grant.slot, fx))
     }
 
     /// Ends it: all went well.
@@ -131,8 +125,7 @@ impl<C: Clock> Conversation<C> {
     #[inline]
     fn finish(mut self, outcome: Outcome) -> Result<(), Ended> {
         self.owns_slot = false;
-        self.shared
-            .run(|state, now, fx| state.finish(now, self.grant.slot, outcome, fx))
+        self.shared.run(|state, now, fx| state.finish(now, self.grant.slot, outcome, fx))
     }
 
     /// Completes when the manager ends the conversation, so that the work on it can stop.
@@ -140,10 +133,7 @@ impl<C: Clock> Conversation<C> {
     /// There may be several of these futures at a time, and each may be dropped at any time. Somebody has to drive
     /// expiry for them to hear of a deadline in time; see [`run_expiry`](crate::ConversationManager::run_expiry).
     pub fn expired(&self) -> impl Future<Output = Expiry> + Send {
-        Expired {
-            conversation: self,
-            key: None,
-        }
+        Expired { conversation: self, key: None }
     }
 
     /// Runs `work` with this conversation as the [`current`](crate::current()) one of its task.
@@ -208,9 +198,7 @@ impl<C: Clock> Drop for Expired<'_, C> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let slot = self.conversation.grant.slot;
-            self.conversation
-                .shared
-                .run(|state, _, fx| state.unwatch(slot, key, fx));
+            self.conversation.shared.run(|state, _, fx| state.unwatch(slot, key, fx));
         }
     }
 }

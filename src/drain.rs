@@ -18,10 +18,7 @@ pub(crate) async fn drain<C: Clock>(shared: Arc<Shared<C>>, within: Duration) ->
         (now, refused, state.stats(now, fx))
     });
     let deadline = began.saturating_add(within);
-    let mut place = Place {
-        shared: &shared,
-        key: None,
-    };
+    let mut place = Place { shared: &shared, key: None };
     let mut sleep = pin!(shared.clock.sleep_until(deadline));
     poll_fn(|cx| {
         let over = sleep.as_mut().poll(cx).is_ready();
@@ -41,12 +38,7 @@ pub(crate) async fn drain<C: Clock>(shared: Arc<Shared<C>>, within: Duration) ->
     let (ended, took) =
         shared.run(|state, now, fx| (state.stats(now, fx).ended, now.saturating_since(began)));
     let expired = ended.expired_shutdown - before.ended.expired_shutdown;
-    DrainReport {
-        ended: before.active - expired,
-        expired,
-        refused,
-        took,
-    }
+    DrainReport { ended: before.active - expired, expired, refused, took }
 }
 
 /// A registration that is taken back when the drain is dropped.

@@ -81,9 +81,7 @@ pub struct ExpiryTask {
 
 impl ExpiryTask {
     pub(crate) fn spawn(drive: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self {
-            task: tokio::spawn(drive),
-        }
+        Self { task: tokio::spawn(drive) }
     }
 
     /// Whether the task has ended: the manager is gone or has shut down.

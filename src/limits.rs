@@ -75,9 +75,7 @@ impl Limits {
 
     /// Starts from the defaults.
     pub fn builder() -> LimitsBuilder {
-        LimitsBuilder {
-            limits: Self::default(),
-        }
+        LimitsBuilder { limits: Self::default() }
     }
 
     /// Judges the fields in the order of their declaration.
@@ -88,31 +86,21 @@ impl Limits {
     pub fn validate(&self) -> Result<(), InvalidLimits> {
         let at_least_one = |field, value| {
             if value == 0 {
-                Err(InvalidLimits::Zero {
-                    field,
-                    why: "nobody could ever start",
-                })
+                Err(InvalidLimits::Zero { field, why: "nobody could ever start" })
             } else {
                 Ok(())
             }
         };
         let countable = |field, value| {
             if value > Self::MOST {
-                Err(InvalidLimits::TooMany {
-                    field,
-                    value,
-                    most: Self::MOST,
-                })
+                Err(InvalidLimits::TooMany { field, value, most: Self::MOST })
             } else {
                 Ok(())
             }
         };
         let lasting = |field, value: Duration| {
             if value.is_zero() {
-                Err(InvalidLimits::Zero {
-                    field,
-                    why: "every conversation would end as it starts",
-                })
+                Err(InvalidLimits::Zero { field, why: "every conversation would end as it starts" })
             } else {
                 Ok(())
             }
@@ -228,11 +216,8 @@ mod text {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         // humantime separates units with spaces and also reads them without: one word looks better in a file.
-        serializer.serialize_str(
-            &humantime::format_duration(*duration)
-                .to_string()
-                .replace(' ', ""),
-        )
+        serializer
+            .serialize_str(&humantime::format_duration(*duration).to_string().replace(' ', ""))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
@@ -271,20 +256,9 @@ mod text {
 
     impl Default for Unjudged {
         fn default() -> Self {
-            let Limits {
-                max_concurrent,
-                max_per_user,
-                idle_timeout,
-                max_duration,
-                max_waiting,
-            } = Limits::default();
-            Self {
-                max_concurrent,
-                max_per_user,
-                idle_timeout,
-                max_duration,
-                max_waiting,
-            }
+            let Limits { max_concurrent, max_per_user, idle_timeout, max_duration, max_waiting } =
+                Limits::default();
+            Self { max_concurrent, max_per_user, idle_timeout, max_duration, max_waiting }
         }
     }
 
@@ -292,20 +266,10 @@ mod text {
         type Error = InvalidLimits;
 
         fn try_from(unjudged: Unjudged) -> Result<Self, InvalidLimits> {
-            let Unjudged {
-                max_concurrent,
-                max_per_user,
-                idle_timeout,
-                max_duration,
-                max_waiting,
-            } = unjudged;
-            let limits = Self {
-                max_concurrent,
-                max_per_user,
-                idle_timeout,
-                max_duration,
-                max_waiting,
-            };
+            let Unjudged { max_concurrent, max_per_user, idle_timeout, max_duration, max_waiting } =
+                unjudged;
+            let limits =
+                Self { max_concurrent, max_per_user, idle_timeout, max_duration, max_waiting };
             limits.validate()?;
             Ok(limits)
         }

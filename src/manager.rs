@@ -42,9 +42,7 @@ impl<C: Clock> ConversationManager<C> {
     /// As [`ConversationManager::new`].
     pub fn with_clock(limits: Limits, clock: C) -> Result<Self, InvalidLimits> {
         limits.validate()?;
-        Ok(Self {
-            shared: Arc::new(Shared::new(limits, clock)),
-        })
+        Ok(Self { shared: Arc::new(Shared::new(limits, clock)) })
     }
 
     /// Starts a conversation now, or says which limit stands in the way.
@@ -69,9 +67,8 @@ impl<C: Clock> ConversationManager<C> {
     pub fn try_start<R: Into<StartRequest>>(&self, request: R) -> Result<Conversation<C>, Refused> {
         let request = request.into();
         let name = self.shared.name(&request.user);
-        let grant = self
-            .shared
-            .run(|state, now, fx| state.try_start(now, name, &request.place, fx))?;
+        let grant =
+            self.shared.run(|state, now, fx| state.try_start(now, name, &request.place, fx))?;
         Ok(Conversation::new(Arc::clone(&self.shared), request, grant))
     }
 
@@ -144,8 +141,7 @@ impl<C: Clock> ConversationManager<C> {
     /// As [`ConversationManager::new`]; then nothing has changed.
     pub fn resize(&self, limits: Limits) -> Result<(), InvalidLimits> {
         limits.validate()?;
-        self.shared
-            .run_for_operator(|state, now, fx| state.resize(now, limits, fx));
+        self.shared.run_for_operator(|state, now, fx| state.resize(now, limits, fx));
         Ok(())
     }
 
@@ -161,14 +157,12 @@ impl<C: Clock> ConversationManager<C> {
 
     /// All active conversations in the order of their start. Takes the lock for as long as the list is.
     pub fn active(&self) -> Vec<ActiveConversation> {
-        self.shared
-            .run(|state, now, fx| state.active(now, None, fx))
+        self.shared.run(|state, now, fx| state.active(now, None, fx))
     }
 
     /// The active conversations of one user in the order of their start. Goes through the whole list.
     pub fn active_of(&self, user: &UserId) -> Vec<ActiveConversation> {
-        self.shared
-            .run(|state, now, fx| state.active(now, Some(user), fx))
+        self.shared.run(|state, now, fx| state.active(now, Some(user), fx))
     }
 
     /// Stops admitting, waits until all conversations are over, and ends those that are not by the deadline.
@@ -239,9 +233,7 @@ impl<C: Clock> ConversationManager<C> {
 
 impl<C: Clock> Clone for ConversationManager<C> {
     fn clone(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-        }
+        Self { shared: Arc::clone(&self.shared) }
     }
 }
 

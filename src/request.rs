@@ -89,11 +89,7 @@ impl Borrow<str> for UserId {
 
 /// The number of a conversation: 1, 2, 3, ... in the order in which a manager started them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(transparent)
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct ConversationId(pub u64);
 
 impl fmt::Display for ConversationId {
@@ -134,10 +130,7 @@ pub(crate) struct Place {
 impl StartRequest {
     /// A conversation of `user`.
     pub fn new(user: impl Into<UserId>) -> Self {
-        Self {
-            user: user.into(),
-            place: Place::default(),
-        }
+        Self { user: user.into(), place: Place::default() }
     }
 
     /// The room (channel, chat) it takes place in.

@@ -53,19 +53,12 @@ pub(crate) struct Shared<C> {
 
 impl<C> Shared<C> {
     pub(crate) fn new(limits: Limits, clock: C) -> Self {
-        Self {
-            clock,
-            hasher: RandomState::new(),
-            state: Mutex::new(Apart(State::new(limits))),
-        }
+        Self { clock, hasher: RandomState::new(), state: Mutex::new(Apart(State::new(limits))) }
     }
 
     #[inline]
     pub(crate) fn name<'a>(&self, user: &'a UserId) -> Name<'a> {
-        Name {
-            user,
-            hash: self.hasher.hash_one(user),
-        }
+        Name { user, hash: self.hasher.hash_one(user) }
     }
 
     /// The state as it is, for what does not depend on time.

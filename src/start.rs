@@ -33,22 +33,13 @@ impl<C: Clock> Start<C> {
         request: StartRequest,
         within: Option<Duration>,
     ) -> Self {
-        Self {
-            shared,
-            request: Some(request),
-            within: within.map(saturating_nanos),
-            waits: None,
-        }
+        Self { shared, request: Some(request), within: within.map(saturating_nanos), waits: None }
     }
 
     fn granted(&mut self, grant: Grant) -> Poll<Result<Conversation<C>, Refused>> {
         self.waits = None;
         let request = self.request.take().expect("a request is granted once");
-        Poll::Ready(Ok(Conversation::new(
-            Arc::clone(&self.shared),
-            request,
-            grant,
-        )))
+        Poll::Ready(Ok(Conversation::new(Arc::clone(&self.shared), request, grant)))
     }
 
     fn refused(&mut self, refused: Refused) -> Poll<Result<Conversation<C>, Refused>> {
@@ -76,10 +67,7 @@ impl<C: Clock> Future for Start<C> {
                 Wait::Pending => Poll::Pending,
             };
         }
-        let request = this
-            .request
-            .as_ref()
-            .expect("`Start` polled after completion");
+        let request = this.request.as_ref().expect("`Start` polled after completion");
         let name = this.shared.name(&request.user);
         let (place, within) = (&request.place, this.within);
         match this
@@ -99,17 +87,14 @@ impl<C: Clock> Future for Start<C> {
 impl<C: Clock> Drop for Start<C> {
     fn drop(&mut self) {
         if let Some((place, _)) = self.waits {
-            self.shared
-                .run(|state, now, fx| state.cancel_wait(now, place, fx));
+            self.shared.run(|state, now, fx| state.cancel_wait(now, place, fx));
         }
     }
 }
 
 impl<C: Clock> fmt::Debug for Start<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Start")
-            .field("request", &self.request)
-            .finish_non_exhaustive()
+        f.debug_struct("Start").field("request", &self.request).finish_non_exhaustive()
     }
 }
 

@@ -41,12 +41,7 @@ pub(crate) fn tell(log: Vec<Transition>) {
             Transition::Touched { id } => {
                 trace!(target: TARGET, %id, "conversation touched");
             }
-            Transition::Ended {
-                id,
-                user,
-                outcome,
-                lasted,
-            } => match outcome {
+            Transition::Ended { id, user, outcome, lasted } => match outcome {
                 Outcome::Completed => {
                     debug!(target: TARGET, %id, %user, ?lasted, "conversation completed")
                 }
@@ -57,12 +52,7 @@ pub(crate) fn tell(log: Vec<Transition>) {
                     debug!(target: TARGET, %id, %user, ?lasted, "conversation abandoned")
                 }
             },
-            Transition::Expired {
-                id,
-                user,
-                how,
-                lasted,
-            } => {
+            Transition::Expired { id, user, how, lasted } => {
                 debug!(target: TARGET, %id, %user, ?lasted, reason = how.reason(), "conversation expired");
             }
             Transition::Resized { limits } => {

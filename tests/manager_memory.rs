@@ -31,11 +31,7 @@ static COUNTING: Counting = Counting;
 #[test]
 fn a_conversation_weighs_what_the_documentation_says_and_leaves_nothing_behind() {
     const LIVE_ONES: usize = 1 << 16;
-    let limits = Limits {
-        max_concurrent: LIVE_ONES,
-        max_per_user: LIVE_ONES,
-        ..Limits::default()
-    };
+    let limits = Limits { max_concurrent: LIVE_ONES, max_per_user: LIVE_ONES, ..Limits::default() };
     let manager = ConversationManager::new(limits).unwrap();
     let user = UserId::from("ada");
 
@@ -51,9 +47,7 @@ fn a_conversation_weighs_what_the_documentation_says_and_leaves_nothing_behind()
     talking.clear();
 
     // Of as many users: their entries come on top.
-    let users: Vec<UserId> = (0..LIVE_ONES)
-        .map(|n| UserId::from(format!("user-{n}")))
-        .collect();
+    let users: Vec<UserId> = (0..LIVE_ONES).map(|n| UserId::from(format!("user-{n}"))).collect();
     let before = LIVE.load(SeqCst);
     talking.extend(users.iter().map(|user| manager.try_start(user).unwrap()));
     let entry = (LIVE.load(SeqCst) - before) / LIVE_ONES;
@@ -67,9 +61,5 @@ fn a_conversation_weighs_what_the_documentation_says_and_leaves_nothing_behind()
         manager.try_start(user).unwrap().end().unwrap();
     }
     assert_eq!(LIVE.load(SeqCst), live, "something stayed behind");
-    assert_eq!(
-        ALLOCATIONS.load(SeqCst),
-        allocations,
-        "a start or an end allocated"
-    );
+    assert_eq!(ALLOCATIONS.load(SeqCst), allocations, "a start or an end allocated");
 }

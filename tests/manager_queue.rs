@@ -11,12 +11,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MS: Duration = Duration::from_millis(1);
 
 fn limited(all: usize, one: usize) -> ConversationManager {
-    ConversationManager::new(Limits {
-        max_concurrent: all,
-        max_per_user: one,
-        ..Limits::default()
-    })
-    .unwrap()
+    ConversationManager::new(Limits { max_concurrent: all, max_per_user: one, ..Limits::default() })
+        .unwrap()
 }
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
@@ -24,11 +20,7 @@ fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 }
 
 fn users(manager: &ConversationManager) -> Vec<String> {
-    manager
-        .active()
-        .iter()
-        .map(|active| active.user.to_string())
-        .collect()
+    manager.active().iter().map(|active| active.user.to_string()).collect()
 }
 
 /// Polls, and expects that it waits.
@@ -60,16 +52,12 @@ async fn handles_and_futures_go_to_other_threads() {
 async fn who_waits_first_starts_first() {
     let manager = limited(1, 3);
     let mut slot = manager.try_start("holder").unwrap();
-    let waiting: Vec<_> = ["a", "b", "c"]
-        .into_iter()
-        .map(|user| waits!(manager.start(user)))
-        .collect();
+    let waiting: Vec<_> =
+        ["a", "b", "c"].into_iter().map(|user| waits!(manager.start(user))).collect();
     for (mut start, user) in waiting.into_iter().zip(["a", "b", "c"]) {
         slot.end().unwrap();
         assert_eq!(users(&manager), [user]);
-        let Poll::Ready(Ok(next)) = poll(&mut start) else {
-            panic!("{user} is next")
-        };
+        let Poll::Ready(Ok(next)) = poll(&mut start) else { panic!("{user} is next") };
         slot = next;
     }
 }
@@ -96,10 +84,7 @@ async fn a_free_slot_is_not_taken_before_those_who_wait() {
     slot.end().unwrap();
     assert!(matches!(
         manager.try_start("quick"),
-        Err(Refused::GlobalLimit {
-            active: 1,
-            limit: 1
-        })
+        Err(Refused::GlobalLimit { active: 1, limit: 1 })
     ));
     assert_eq!(users(&manager), ["patient"]);
 }
@@ -123,22 +108,12 @@ async fn a_grant_that_is_dropped_unseen_passes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_place_that_is_given_up_is_free_for_others() {
-    let limits = Limits {
-        max_concurrent: 1,
-        max_waiting: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { max_concurrent: 1, max_waiting: 1, ..Limits::default() };
     let manager = ConversationManager::new(limits).unwrap();
     let _slot = manager.try_start("holder").unwrap();
     let first = waits!(manager.start("first"));
     let refused = manager.start("second").await.unwrap_err();
-    assert_eq!(
-        refused,
-        Refused::QueueFull {
-            waiting: 1,
-            limit: 1
-        }
-    );
+    assert_eq!(refused, Refused::QueueFull { waiting: 1, limit: 1 });
     drop(first);
     let _second = waits!(manager.start("second"));
     assert_eq!(manager.stats().cancelled_waits, 1);
@@ -156,11 +131,8 @@ async fn a_timeout_that_meets_a_grant_never_loses_the_slot() {
                 slot.end().unwrap();
             };
             let start = manager.start_within("patient", 10 * MS);
-            let started = if end_first {
-                tokio::join!(end, start).1
-            } else {
-                tokio::join!(start, end).0
-            };
+            let started =
+                if end_first { tokio::join!(end, start).1 } else { tokio::join!(start, end).0 };
             match started {
                 Ok(conversation) => {
                     assert!(conversation.waited() <= 10 * MS);
@@ -179,13 +151,7 @@ async fn a_timeout_that_meets_a_grant_never_loses_the_slot() {
 async fn shrinking_ends_nobody_and_admits_nobody_until_there_is_room() {
     let manager = limited(3, 3);
     let mut talking: Vec<_> = (0..3).map(|_| manager.try_start("ada").unwrap()).collect();
-    manager
-        .resize(Limits {
-            max_concurrent: 1,
-            max_per_user: 1,
-            ..manager.limits()
-        })
-        .unwrap();
+    manager.resize(Limits { max_concurrent: 1, max_per_user: 1, ..manager.limits() }).unwrap();
     let mut waiting = waits!(manager.start("grace"));
     for left in [2, 1] {
         talking.pop().unwrap().end().unwrap();
@@ -203,24 +169,10 @@ async fn growing_wakes_exactly_those_who_may_start() {
     let mut own = waits!(manager.start("ada"));
     let mut grace = waits!(manager.start("grace"));
     let mut mary = waits!(manager.start("mary"));
-    manager
-        .resize(Limits {
-            max_concurrent: 2,
-            ..manager.limits()
-        })
-        .unwrap();
+    manager.resize(Limits { max_concurrent: 2, ..manager.limits() }).unwrap();
     assert_eq!(users(&manager), ["ada", "grace"]);
-    manager
-        .resize(Limits {
-            max_concurrent: 3,
-            max_per_user: 2,
-            ..manager.limits()
-        })
-        .unwrap();
+    manager.resize(Limits { max_concurrent: 3, max_per_user: 2, ..manager.limits() }).unwrap();
     assert_eq!(users(&manager), ["ada", "grace", "ada"]);
     assert!(poll(&mut own).is_ready() && poll(&mut grace).is_ready());
-    assert!(
-        poll(&mut mary).is_ready(),
-        "the two before were dropped in the line above"
-    );
+    assert!(poll(&mut mary).is_ready(), "the two before were dropped in the line above");
 }

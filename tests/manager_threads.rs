@@ -103,10 +103,7 @@ fn counters_equal_a_recount_after_many_threads() {
     assert_eq!(stats.started_total, stats.ended.total());
     assert_eq!(stats.refused.queue_full, queue_full.load(SeqCst));
     assert_eq!(stats.refused.timed_out, timed_out.load(SeqCst));
-    assert_eq!(
-        stats.refused.global_limit + stats.refused.user_limit,
-        at_once.load(SeqCst)
-    );
+    assert_eq!(stats.refused.global_limit + stats.refused.user_limit, at_once.load(SeqCst));
     assert_eq!(stats.started_total + stats.refused.total(), 8 * 3_000);
     assert_eq!((stats.active, stats.waiting, stats.users), (0, 0, 0));
     assert!(stats.peak_active <= ALL as u64 && stats.peak_waiting <= 6);
@@ -114,12 +111,8 @@ fn counters_equal_a_recount_after_many_threads() {
 
 #[test]
 fn many_tasks_on_two_workers_all_get_their_turn() {
-    let limits = Limits {
-        max_concurrent: 3,
-        max_per_user: 1,
-        max_waiting: 10_000,
-        ..Limits::default()
-    };
+    let limits =
+        Limits { max_concurrent: 3, max_per_user: 1, max_waiting: 10_000, ..Limits::default() };
     let manager = ConversationManager::new(limits).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -133,11 +126,7 @@ fn many_tasks_on_two_workers_all_get_their_turn() {
                 tokio::spawn(async move {
                     let conversation = manager.start(format!("user-{}", n % 7)).await.unwrap();
                     tokio::task::yield_now().await;
-                    if n % 10 == 0 {
-                        drop(conversation)
-                    } else {
-                        conversation.end().unwrap()
-                    }
+                    if n % 10 == 0 { drop(conversation) } else { conversation.end().unwrap() }
                 })
             })
             .collect();

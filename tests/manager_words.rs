@@ -8,28 +8,14 @@ use insta::assert_snapshot;
 #[test]
 fn refusals_say_who_how_many_and_why() {
     let all = [
-        Refused::GlobalLimit {
-            active: 10,
-            limit: 10,
-        },
-        Refused::UserLimit {
-            user: UserId::from("ada"),
-            active: 3,
-            limit: 3,
-        },
-        Refused::QueueFull {
-            waiting: 1000,
-            limit: 1000,
-        },
-        Refused::TimedOut {
-            waited: Duration::from_millis(2500),
-        },
+        Refused::GlobalLimit { active: 10, limit: 10 },
+        Refused::UserLimit { user: UserId::from("ada"), active: 3, limit: 3 },
+        Refused::QueueFull { waiting: 1000, limit: 1000 },
+        Refused::TimedOut { waited: Duration::from_millis(2500) },
         Refused::ShuttingDown,
     ];
-    let lines: Vec<_> = all
-        .iter()
-        .map(|refused| format!("{}: {refused}", refused.reason()))
-        .collect();
+    let lines: Vec<_> =
+        all.iter().map(|refused| format!("{}: {refused}", refused.reason())).collect();
     assert_snapshot!(lines.join("\n"), @r"
     global limit: 10 conversations are active, the global limit is 10
     user limit: user `ada` has 3 active conversations, the limit per user is 3
@@ -42,10 +28,7 @@ fn refusals_say_who_how_many_and_why() {
 #[test]
 fn ends_say_which_and_how() {
     let ends = [Expiry::Idle, Expiry::MaxDuration, Expiry::ShutDown].map(|how| {
-        let ended = Ended {
-            id: ConversationId(7),
-            how,
-        };
+        let ended = Ended { id: ConversationId(7), how };
         format!("{how}: {ended}")
     });
     assert_snapshot!(ends.join("\n"), @r"
@@ -59,35 +42,15 @@ fn ends_say_which_and_how() {
 fn wrong_limits_say_which_field_and_why() {
     let right = Limits::default();
     let wrong = [
-        Limits {
-            max_concurrent: 0,
-            ..right
-        },
-        Limits {
-            max_concurrent: Limits::MOST + 1,
-            ..right
-        },
-        Limits {
-            max_per_user: 0,
-            ..right
-        },
-        Limits {
-            idle_timeout: Duration::ZERO,
-            ..right
-        },
-        Limits {
-            max_duration: Duration::ZERO,
-            ..right
-        },
-        Limits {
-            max_waiting: Limits::MOST + 1,
-            ..right
-        },
+        Limits { max_concurrent: 0, ..right },
+        Limits { max_concurrent: Limits::MOST + 1, ..right },
+        Limits { max_per_user: 0, ..right },
+        Limits { idle_timeout: Duration::ZERO, ..right },
+        Limits { max_duration: Duration::ZERO, ..right },
+        Limits { max_waiting: Limits::MOST + 1, ..right },
     ];
-    let messages: Vec<_> = wrong
-        .iter()
-        .map(|limits| limits.validate().unwrap_err().to_string())
-        .collect();
+    let messages: Vec<_> =
+        wrong.iter().map(|limits| limits.validate().unwrap_err().to_string()).collect();
     assert_snapshot!(messages.join("\n"), @r"
     max_concurrent is 0, but at least 1 is needed: nobody could ever start
     max_concurrent is 1073741825, but at most 1073741824 can be counted
@@ -99,22 +62,14 @@ fn wrong_limits_say_which_field_and_why() {
     assert_eq!(wrong[2].validate().unwrap_err().field(), "max_per_user");
     assert!(matches!(
         conversation_manager::ConversationManager::new(wrong[0]),
-        Err(InvalidLimits::Zero {
-            field: "max_concurrent",
-            ..
-        })
+        Err(InvalidLimits::Zero { field: "max_concurrent", .. })
     ));
 }
 
 #[test]
 fn nobody_may_wait_and_one_user_may_have_it_all() {
     assert_eq!(
-        Limits {
-            max_waiting: 0,
-            max_per_user: 1_000_000,
-            ..Limits::default()
-        }
-        .validate(),
+        Limits { max_waiting: 0, max_per_user: 1_000_000, ..Limits::default() }.validate(),
         Ok(())
     );
 }
@@ -157,22 +112,13 @@ mod in_files {
             ("2h", 7200.0),
         ] {
             let limits: Limits = toml::from_str(&format!("idle_timeout = \"{text}\"")).unwrap();
-            assert_eq!(
-                limits.idle_timeout,
-                Duration::from_secs_f64(seconds),
-                "{text}"
-            );
+            assert_eq!(limits.idle_timeout, Duration::from_secs_f64(seconds), "{text}");
         }
     }
 
     #[test]
     fn mistakes_in_a_file_are_named() {
-        let mistake = |text| {
-            toml::from_str::<Limits>(text)
-                .unwrap_err()
-                .message()
-                .to_owned()
-        };
+        let mistake = |text| toml::from_str::<Limits>(text).unwrap_err().message().to_owned();
         let all = [
             "idle_timout = \"5m\"",
             "idle_timeout = \"5 parsecs\"",
@@ -181,10 +127,7 @@ mod in_files {
             "max_concurrent = -1",
             "max_concurrent = 0",
         ];
-        let lines: Vec<_> = all
-            .iter()
-            .map(|text| format!("{text} -> {}", mistake(text)))
-            .collect();
+        let lines: Vec<_> = all.iter().map(|text| format!("{text} -> {}", mistake(text))).collect();
         assert_snapshot!(lines.join("\n"), @r#"
         idle_timout = "5m" -> unknown field `idle_timout`, expected one of `max_concurrent`, `max_per_user`, `idle_timeout`, `max_duration`, `max_waiting`
         idle_timeout = "5 parsecs" -> invalid value: string "5 parsecs", expected a duration such as "5m", "90s", "1m30s" or "500ms"
@@ -198,9 +141,7 @@ mod in_files {
     #[test]
     fn statistics_and_lists_are_plain_json() {
         let manager = ConversationManager::new(Limits::default()).unwrap();
-        let _talking = manager
-            .try_start(StartRequest::new("ada").room("#ops"))
-            .unwrap();
+        let _talking = manager.try_start(StartRequest::new("ada").room("#ops")).unwrap();
         assert_snapshot!(serde_json::to_string_pretty(&manager.stats()).unwrap(), @r#"
         {
           "active": 1,

@@ -35,11 +35,7 @@ pub(crate) struct Effects<W> {
 impl<W> Effects<W> {
     #[inline]
     pub(crate) fn new(logged: bool) -> Self {
-        Self {
-            wake: Vec::new(),
-            retire: Vec::new(),
-            log: logged.then(Vec::new),
-        }
+        Self { wake: Vec::new(), retire: Vec::new(), log: logged.then(Vec::new) }
     }
 
     #[inline]
@@ -53,45 +49,15 @@ impl<W> Effects<W> {
 /// Something that happened to a conversation, a request or the manager.
 #[derive(Debug)]
 pub(crate) enum Transition {
-    Started {
-        id: ConversationId,
-        user: UserId,
-        waited: Duration,
-    },
-    Queued {
-        user: UserId,
-        waiting: usize,
-    },
-    WaitCancelled {
-        user: UserId,
-        waited: Duration,
-    },
-    Refused {
-        user: UserId,
-        refused: Refused,
-    },
-    Touched {
-        id: ConversationId,
-    },
-    Ended {
-        id: ConversationId,
-        user: UserId,
-        outcome: Outcome,
-        lasted: Duration,
-    },
-    Expired {
-        id: ConversationId,
-        user: UserId,
-        how: Expiry,
-        lasted: Duration,
-    },
-    Resized {
-        limits: Limits,
-    },
-    Closed {
-        active: usize,
-        refused: u64,
-    },
+    Started { id: ConversationId, user: UserId, waited: Duration },
+    Queued { user: UserId, waiting: usize },
+    WaitCancelled { user: UserId, waited: Duration },
+    Refused { user: UserId, refused: Refused },
+    Touched { id: ConversationId },
+    Ended { id: ConversationId, user: UserId, outcome: Outcome, lasted: Duration },
+    Expired { id: ConversationId, user: UserId, how: Expiry, lasted: Duration },
+    Resized { limits: Limits },
+    Closed { active: usize, refused: u64 },
 }
 
 /// How an owner ended a conversation.

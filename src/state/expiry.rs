@@ -53,9 +53,7 @@ impl<W: Signal> State<W> {
             self.expire(key, how, fx);
         }
         self.pump(fx);
-        self.due = self
-            .next_expiry()
-            .map_or(Timestamp::MAX, |(deadline, ..)| deadline);
+        self.due = self.next_expiry().map_or(Timestamp::MAX, |(deadline, ..)| deadline);
         if let Some(&(until, ..)) = self.impatient.first() {
             self.due = self.due.min(until.plus(1));
         }
@@ -83,10 +81,7 @@ impl<W: Signal> State<W> {
         fx.note(|| Transition::Resized { limits });
         self.requalify_all();
         self.settle_due(fx);
-        if self
-            .next_expiry()
-            .is_some_and(|(deadline, ..)| deadline < self.armed)
-        {
+        if self.next_expiry().is_some_and(|(deadline, ..)| deadline < self.armed) {
             self.wake_drivers(fx);
         }
     }
@@ -105,27 +100,19 @@ impl<W: Signal> State<W> {
         if self.closing && self.active == 0 {
             return Drive::Done;
         }
-        let next = self
-            .next_expiry()
-            .map_or(Timestamp::MAX, |(deadline, ..)| deadline);
+        let next = self.next_expiry().map_or(Timestamp::MAX, |(deadline, ..)| deadline);
         // A touch moves deadlines back: then the driver finds out when it wakes, which costs less than telling it.
-        let armed = armed
-            .filter(|&armed| armed > self.now)
-            .map_or(next, |armed| armed.min(next));
+        let armed = armed.filter(|&armed| armed > self.now).map_or(next, |armed| armed.min(next));
         match *key {
             Some(key) => {
                 let driver = &mut self.drivers[key as usize];
                 driver.armed = armed;
                 if !driver.signal.tells_same(signal) {
-                    fx.retire
-                        .push(std::mem::replace(&mut driver.signal, signal.clone()));
+                    fx.retire.push(std::mem::replace(&mut driver.signal, signal.clone()));
                 }
             }
             None => {
-                *key = Some(self.drivers.insert(Driver {
-                    signal: signal.clone(),
-                    armed,
-                }) as Key)
+                *key = Some(self.drivers.insert(Driver { signal: signal.clone(), armed }) as Key)
             }
         }
         self.rearm();
@@ -140,18 +127,13 @@ impl<W: Signal> State<W> {
     }
 
     fn rearm(&mut self) {
-        self.armed = self
-            .drivers
-            .iter()
-            .map(|(_, driver)| driver.armed)
-            .min()
-            .unwrap_or(Timestamp::ZERO);
+        self.armed =
+            self.drivers.iter().map(|(_, driver)| driver.armed).min().unwrap_or(Timestamp::ZERO);
     }
 
     #[cold]
     pub(super) fn wake_drivers(&mut self, fx: &mut Effects<W>) {
-        fx.wake
-            .extend(self.drivers.iter().map(|(_, driver)| driver.signal.clone()));
+        fx.wake.extend(self.drivers.iter().map(|(_, driver)| driver.signal.clone()));
         // Told once is enough: they come back and say until when they sleep.
         self.armed = Timestamp::ZERO;
     }
@@ -168,10 +150,7 @@ impl<W: Signal> State<W> {
             return 0;
         }
         let refused = self.refuse_all(fx);
-        fx.note(|| Transition::Closed {
-            active: self.active as usize,
-            refused,
-        });
+        fx.note(|| Transition::Closed { active: self.active as usize, refused });
         if self.active == 0 {
             self.announce_empty(fx);
         }
@@ -212,11 +191,7 @@ impl<W: Signal> State<W> {
     /// The last conversation is over and none will follow.
     #[cold]
     pub(super) fn announce_empty(&mut self, fx: &mut Effects<W>) {
-        fx.wake.extend(
-            self.drains
-                .iter(&self.watchers)
-                .map(|(_, watcher)| watcher.signal.clone()),
-        );
+        fx.wake.extend(self.drains.iter(&self.watchers).map(|(_, watcher)| watcher.signal.clone()));
         self.wake_drivers(fx);
     }
 }

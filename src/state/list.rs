@@ -19,10 +19,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// In no list.
-    pub(crate) const NONE: Self = Self {
-        before: NIL,
-        after: NIL,
-    };
+    pub(crate) const NONE: Self = Self { before: NIL, after: NIL };
 }
 
 /// Something that can be in list number `LIST`.
@@ -39,10 +36,7 @@ pub(crate) struct List<const LIST: usize> {
 }
 
 impl<const LIST: usize> List<LIST> {
-    pub(crate) const EMPTY: Self = Self {
-        front: NIL,
-        back: NIL,
-    };
+    pub(crate) const EMPTY: Self = Self { front: NIL, back: NIL };
 
     #[inline]
     pub(crate) fn front(&self) -> Option<Key> {
@@ -56,10 +50,7 @@ impl<const LIST: usize> List<LIST> {
 
     #[inline]
     pub(crate) fn push_back<T: Node<LIST>>(&mut self, nodes: &mut Slab<T>, key: Key) {
-        *nodes[key as usize].link_mut() = Link {
-            before: self.back,
-            after: NIL,
-        };
+        *nodes[key as usize].link_mut() = Link { before: self.back, after: NIL };
         match self.back {
             NIL => self.front = key,
             back => nodes[back as usize].link_mut().after = key,

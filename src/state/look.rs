@@ -36,11 +36,7 @@ impl<W: Signal> State<W> {
         fx: &mut Effects<W>,
     ) -> Vec<ActiveConversation> {
         self.settle(now, fx);
-        let mut found = Vec::with_capacity(if of.is_none() {
-            self.active as usize
-        } else {
-            0
-        });
+        let mut found = Vec::with_capacity(if of.is_none() { self.active as usize } else { 0 });
         found.extend(self.by_start.iter(&self.slots).filter_map(|(_, slot)| {
             let user = &self.users[slot.user].name;
             of.is_none_or(|of| of == user).then(|| ActiveConversation {

@@ -170,8 +170,7 @@ impl<W: Signal> State<W> {
         fx: &mut Effects<W>,
     ) -> Result<Grant, Refused> {
         self.settle(now, fx);
-        self.admit(name, place, fx)
-            .map_err(|refused| self.refuse(name.user, refused, fx))
+        self.admit(name, place, fx).map_err(|refused| self.refuse(name.user, refused, fx))
     }
 
     /// As [`Self::try_start`], without settling and without counting a refusal.
@@ -195,11 +194,7 @@ impl<W: Signal> State<W> {
         let active = self.users[user].active as usize;
         if active >= self.limits.max_per_user {
             let limit = self.limits.max_per_user;
-            return Err(Refused::UserLimit {
-                user: name.user.clone(),
-                active,
-                limit,
-            });
+            return Err(Refused::UserLimit { user: name.user.clone(), active, limit });
         }
         Ok(self.open(user, place.clone(), Duration::ZERO, fx))
     }
@@ -215,10 +210,7 @@ impl<W: Signal> State<W> {
             Refused::TimedOut { .. } => &mut count.timed_out,
             Refused::ShuttingDown => &mut count.shutting_down,
         } += 1;
-        fx.note(|| Transition::Refused {
-            user: user.clone(),
-            refused: refused.clone(),
-        });
+        fx.note(|| Transition::Refused { user: user.clone(), refused: refused.clone() });
         refused
     }
 
@@ -249,17 +241,8 @@ impl<W: Signal> State<W> {
         if deadline < self.armed {
             self.wake_drivers(fx);
         }
-        fx.note(|| Transition::Started {
-            id,
-            user: self.users[user].name.clone(),
-            waited,
-        });
-        Grant {
-            slot,
-            id,
-            started: now,
-            waited,
-        }
+        fx.note(|| Transition::Started { id, user: self.users[user].name.clone(), waited });
+        Grant { slot, id, started: now, waited }
     }
 
     /// Moves the idle deadline of a conversation, unless it has been reached.
@@ -346,21 +329,12 @@ impl<W: Signal> State<W> {
         let found = &mut self.slots[slot as usize];
         found.expired = Some(how);
         let mut watchers = std::mem::replace(&mut found.watchers, List::EMPTY);
-        let (id, user, lasted) = (
-            found.id,
-            found.user,
-            self.now.saturating_since(found.started),
-        );
+        let (id, user, lasted) = (found.id, found.user, self.now.saturating_since(found.started));
         while let Some(key) = watchers.front() {
             watchers.unlink(&mut self.watchers, key);
             fx.wake.push(self.watchers.remove(key as usize).signal);
         }
-        fx.note(|| Transition::Expired {
-            id,
-            user: self.users[user].name.clone(),
-            how,
-            lasted,
-        });
+        fx.note(|| Transition::Expired { id, user: self.users[user].name.clone(), how, lasted });
         self.close(slot, fx);
     }
 }

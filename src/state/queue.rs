@@ -79,14 +79,9 @@ impl<W: Signal> State<W> {
             Ok(grant) => return Entered::Granted(grant),
             Err(Refused::GlobalLimit { .. } | Refused::UserLimit { .. }) => {
                 if self.waiting >= self.limits.max_waiting {
-                    Refused::QueueFull {
-                        waiting: self.waiting,
-                        limit: self.limits.max_waiting,
-                    }
+                    Refused::QueueFull { waiting: self.waiting, limit: self.limits.max_waiting }
                 } else if within == Some(0) {
-                    Refused::TimedOut {
-                        waited: Duration::ZERO,
-                    }
+                    Refused::TimedOut { waited: Duration::ZERO }
                 } else {
                     let until = within.map_or(Timestamp::MAX, |within| self.now.plus(within));
                     return Entered::Waits {
@@ -112,14 +107,7 @@ impl<W: Signal> State<W> {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let state = Waiting::Queued { user, signal };
-        let waiter = Waiter {
-            ticket,
-            since: self.now,
-            until,
-            place,
-            link: Link::NONE,
-            state,
-        };
+        let waiter = Waiter { ticket, since: self.now, until, place, link: Link::NONE, state };
         let key = self.waiters.insert(waiter) as Key;
         self.users[user].queue.push_back(&mut self.waiters, key);
         self.requalify(user);
@@ -129,10 +117,7 @@ impl<W: Signal> State<W> {
         }
         self.waiting += 1;
         self.peak_waiting = self.peak_waiting.max(self.waiting);
-        fx.note(|| Transition::Queued {
-            user: name.user.clone(),
-            waiting: self.waiting,
-        });
+        fx.note(|| Transition::Queued { user: name.user.clone(), waiting: self.waiting });
         key
     }
 
@@ -170,9 +155,7 @@ impl<W: Signal> State<W> {
         match self.waiters[place as usize].state {
             Waiting::Queued { user, .. } => {
                 self.cancelled_waits += 1;
-                let waited = self
-                    .now
-                    .saturating_since(self.waiters[place as usize].since);
+                let waited = self.now.saturating_since(self.waiters[place as usize].since);
                 fx.note(|| Transition::WaitCancelled {
                     user: self.users[user].name.clone(),
                     waited,
@@ -212,8 +195,7 @@ impl<W: Signal> State<W> {
             let waited = self.now.saturating_since(waiter.since);
             let place = std::mem::take(&mut waiter.place);
             let grant = self.open(user, place, waited, fx);
-            fx.wake
-                .extend(self.leave_queue(key, Waiting::Granted(grant)));
+            fx.wake.extend(self.leave_queue(key, Waiting::Granted(grant)));
         }
     }
 
@@ -287,8 +269,7 @@ impl<W: Signal> State<W> {
             if let Some(head) = user.queue.front()
                 && (user.active as usize) < self.limits.max_per_user
             {
-                self.eligible
-                    .insert(self.waiters[head as usize].ticket, key);
+                self.eligible.insert(self.waiters[head as usize].ticket, key);
             }
         }
     }

@@ -37,10 +37,7 @@ pub(crate) struct Users {
 
 impl Users {
     pub(crate) fn new() -> Self {
-        Self {
-            keys: HashTable::new(),
-            entries: Slab::new(),
-        }
+        Self { keys: HashTable::new(), entries: Slab::new() }
     }
 
     pub(crate) fn len(&self) -> usize {

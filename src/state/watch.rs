@@ -72,10 +72,7 @@ pub(super) fn watch<W: Signal>(
             }
         }
         None => {
-            let new = watchers.insert(Watcher {
-                signal: signal.clone(),
-                link: Link::NONE,
-            }) as Key;
+            let new = watchers.insert(Watcher { signal: signal.clone(), link: Link::NONE }) as Key;
             list.push_back(watchers, new);
             *key = Some(new);
         }

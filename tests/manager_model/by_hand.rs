@@ -38,20 +38,13 @@ pub(crate) struct Task<T> {
 
 impl<T> Task<T> {
     pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self {
-            future: Box::pin(future),
-            bell: Arc::default(),
-        }
+        Self { future: Box::pin(future), bell: Arc::default() }
     }
 
     pub(crate) fn poll(&mut self) -> Poll<T> {
         // A new waker each time: the manager must ring the last one.
         self.bell = Arc::default();
-        self.future
-            .as_mut()
-            .poll(&mut Context::from_waker(&Waker::from(Arc::clone(
-                &self.bell,
-            ))))
+        self.future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&self.bell))))
     }
 
     pub(crate) fn rung(&self) -> bool {

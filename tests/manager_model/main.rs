@@ -60,14 +60,7 @@ impl Bench {
             refused_at_once: vec![],
             peak: 0,
         };
-        Self {
-            clock,
-            manager,
-            model,
-            talking: vec![],
-            waiting: vec![],
-            draining: vec![],
-        }
+        Self { clock, manager, model, talking: vec![], waiting: vec![], draining: vec![] }
     }
 
     fn hold(&mut self, talk: usize, waited: u64, conversation: Held) {
@@ -75,39 +68,29 @@ impl Bench {
         assert_eq!(conversation.user(), &name(self.model.talks[talk].user));
         assert_eq!(conversation.started().0, self.model.talks[talk].started);
         assert_eq!(conversation.waited(), Duration::from_nanos(waited));
-        self.talking.push(Talking {
-            talk,
-            conversation: Arc::new(conversation),
-            watchers: vec![],
-        });
+        self.talking.push(Talking { talk, conversation: Arc::new(conversation), watchers: vec![] });
     }
 
     fn release(&mut self, n: usize) -> Option<(usize, Held)> {
         let n = pick(n, self.talking.len())?;
-        let Talking {
-            talk,
-            conversation,
-            watchers,
-        } = self.talking.remove(n);
+        let Talking { talk, conversation, watchers } = self.talking.remove(n);
         drop(watchers);
         Some((talk, Arc::into_inner(conversation).unwrap()))
     }
 
     fn step(&mut self, op: &Op) {
         match *op {
-            Op::TryStart(user) => match (
-                self.manager.try_start(name(user)),
-                self.model.try_start(user),
-            ) {
-                (Ok(conversation), Ok(talk)) => self.hold(talk, 0, conversation),
-                (ours, theirs) => assert_eq!(ours.map(drop), theirs.map(drop)),
-            },
+            Op::TryStart(user) => {
+                match (self.manager.try_start(name(user)), self.model.try_start(user)) {
+                    (Ok(conversation), Ok(talk)) => self.hold(talk, 0, conversation),
+                    (ours, theirs) => assert_eq!(ours.map(drop), theirs.map(drop)),
+                }
+            }
             Op::Start(user, within) => {
                 let mut task = match within {
                     None => Task::new(self.manager.start(name(user))),
                     Some(within) => Task::new(
-                        self.manager
-                            .start_within(name(user), Duration::from_nanos(within)),
+                        self.manager.start_within(name(user), Duration::from_nanos(within)),
                     ),
                 };
                 match (task.poll(), self.model.start(user, within)) {
@@ -148,9 +131,7 @@ impl Bench {
                 let Some(n) = pick(n, self.talking.len()) else {
                     return;
                 };
-                let Talking {
-                    talk, conversation, ..
-                } = &self.talking[n];
+                let Talking { talk, conversation, .. } = &self.talking[n];
                 assert_eq!(conversation.touch(), self.model.touch(*talk));
             }
             Op::End(n) => {
@@ -163,10 +144,7 @@ impl Bench {
                 let Some((talk, conversation)) = self.release(n) else {
                     return;
                 };
-                assert_eq!(
-                    conversation.fail("on purpose"),
-                    self.model.finish(talk, Life::Failed)
-                );
+                assert_eq!(conversation.fail("on purpose"), self.model.finish(talk, Life::Failed));
             }
             Op::Drop(n) => {
                 let Some((talk, conversation)) = self.release(n) else {
@@ -180,11 +158,7 @@ impl Bench {
                     return;
                 };
                 self.model.settle();
-                let Talking {
-                    talk,
-                    conversation,
-                    watchers,
-                } = &mut self.talking[n];
+                let Talking { talk, conversation, watchers } = &mut self.talking[n];
                 let conversation = Arc::clone(conversation);
                 let mut task = Task::new(async move { conversation.expired().await });
                 match (task.poll(), self.model.talks[*talk].life) {
@@ -217,13 +191,7 @@ impl Bench {
                 let refused = self.model.close();
                 let task = Task::new(self.manager.drain(Duration::from_nanos(within)));
                 let deadline = self.model.now + within;
-                self.draining.push(Draining {
-                    task,
-                    deadline,
-                    active,
-                    cut_before,
-                    refused,
-                });
+                self.draining.push(Draining { task, deadline, active, cut_before, refused });
                 self.poll_drain(self.draining.len() - 1);
             }
             Op::PollDrain(n) => {
@@ -251,12 +219,7 @@ impl Bench {
             Poll::Pending => assert!(!over, "all are over, but the drain goes on"),
             Poll::Ready(report) => {
                 assert!(over, "not all are over, but the drain is: {report:?}");
-                let Draining {
-                    active,
-                    cut_before,
-                    refused,
-                    ..
-                } = self.draining.remove(n);
+                let Draining { active, cut_before, refused, .. } = self.draining.remove(n);
                 let expired = self.model.lives(Life::Expired(Expiry::ShutDown)) - cut_before;
                 assert_eq!(
                     (report.expired, report.ended, report.refused),
@@ -299,55 +262,30 @@ impl Bench {
         assert_eq!(stats.peak_active, model.peak as u64);
         assert_eq!(stats.limits, model.limits);
         assert_eq!(stats.started_total, model.talks.len() as u64);
-        let waits = |user| {
-            model
-                .requests
-                .iter()
-                .any(|r| r.fate == Fate::Waits && r.user == user)
-        };
+        let waits = |user| model.requests.iter().any(|r| r.fate == Fate::Waits && r.user == user);
         assert_eq!(
             stats.users,
-            (0..USERS)
-                .filter(|&u| model.active_of(u) > 0 || waits(u))
-                .count() as u64
+            (0..USERS).filter(|&u| model.active_of(u) > 0 || waits(u)).count() as u64
         );
         assert_eq!(stats.ended.completed, model.lives(Life::Completed));
         assert_eq!(stats.ended.failed, model.lives(Life::Failed));
         assert_eq!(stats.ended.abandoned, model.lives(Life::Abandoned));
-        assert_eq!(
-            stats.ended.expired_idle,
-            model.lives(Life::Expired(Expiry::Idle))
-        );
-        assert_eq!(
-            stats.ended.expired_duration,
-            model.lives(Life::Expired(Expiry::MaxDuration))
-        );
-        assert_eq!(
-            stats.ended.expired_shutdown,
-            model.lives(Life::Expired(Expiry::ShutDown))
-        );
+        assert_eq!(stats.ended.expired_idle, model.lives(Life::Expired(Expiry::Idle)));
+        assert_eq!(stats.ended.expired_duration, model.lives(Life::Expired(Expiry::MaxDuration)));
+        assert_eq!(stats.ended.expired_shutdown, model.lives(Life::Expired(Expiry::ShutDown)));
         assert_eq!(stats.started_total, stats.active + stats.ended.total());
         assert_eq!(stats.refused.global_limit, model.refusals("global limit"));
         assert_eq!(stats.refused.user_limit, model.refusals("user limit"));
         assert_eq!(stats.refused.queue_full, model.refusals("queue full"));
         assert_eq!(stats.refused.timed_out, model.refusals("timed out"));
         assert_eq!(stats.refused.shutting_down, model.refusals("shutting down"));
-        let cancelled = model
-            .requests
-            .iter()
-            .filter(|r| r.fate == Fate::Cancelled)
-            .count();
+        let cancelled = model.requests.iter().filter(|r| r.fate == Fate::Cancelled).count();
         assert_eq!(stats.cancelled_waits, cancelled as u64);
         let ours = |found: Vec<ActiveConversation>| -> Vec<_> {
-            found
-                .into_iter()
-                .map(|a| (a.id.0, a.user, a.started.0, a.touched.0))
-                .collect()
+            found.into_iter().map(|a| (a.id.0, a.user, a.started.0, a.touched.0)).collect()
         };
         let theirs = |of: Option<u8>| -> Vec<_> {
-            let of_user = model
-                .active()
-                .filter(|(_, talk)| of.is_none_or(|of| of == talk.user));
+            let of_user = model.active().filter(|(_, talk)| of.is_none_or(|of| of == talk.user));
             of_user
                 .map(|(n, talk)| (n as u64 + 1, name(talk.user), talk.started, talk.touched))
                 .collect()

@@ -54,10 +54,7 @@ pub(crate) fn name(user: u8) -> UserId {
 
 impl Model {
     pub(crate) fn active(&self) -> impl Iterator<Item = (usize, &Talk)> {
-        self.talks
-            .iter()
-            .enumerate()
-            .filter(|(_, talk)| talk.life == Life::Active)
+        self.talks.iter().enumerate().filter(|(_, talk)| talk.life == Life::Active)
     }
 
     pub(crate) fn active_of(&self, user: u8) -> usize {
@@ -65,19 +62,12 @@ impl Model {
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.requests
-            .iter()
-            .filter(|request| request.fate == Fate::Waits)
-            .count()
+        self.requests.iter().filter(|request| request.fate == Fate::Waits).count()
     }
 
     pub(crate) fn settle(&mut self) {
         let now = self.now;
-        for request in self
-            .requests
-            .iter_mut()
-            .filter(|r| r.fate == Fate::Waits && r.until < now)
-        {
+        for request in self.requests.iter_mut().filter(|r| r.fate == Fate::Waits && r.until < now) {
             request.fate = Fate::Refused(Refused::TimedOut {
                 waited: Duration::from_nanos(now - request.since),
             });
@@ -86,18 +76,11 @@ impl Model {
             self.limits.idle_timeout.as_nanos() as u64,
             self.limits.max_duration.as_nanos() as u64,
         );
-        for talk in self
-            .talks
-            .iter_mut()
-            .filter(|talk| talk.life == Life::Active)
-        {
+        for talk in self.talks.iter_mut().filter(|talk| talk.life == Life::Active) {
             let (lasts, idles) = (talk.started + longest, talk.touched + idle);
             if lasts.min(idles) <= now {
-                talk.life = Life::Expired(if lasts <= idles {
-                    Expiry::MaxDuration
-                } else {
-                    Expiry::Idle
-                });
+                talk.life =
+                    Life::Expired(if lasts <= idles { Expiry::MaxDuration } else { Expiry::Idle });
             }
         }
         self.serve();
@@ -112,46 +95,27 @@ impl Model {
             let Some(next) = self.requests.iter().position(may) else {
                 break;
             };
-            let (user, waited) = (
-                self.requests[next].user,
-                self.now - self.requests[next].since,
-            );
+            let (user, waited) = (self.requests[next].user, self.now - self.requests[next].since);
             let talk = self.open(user);
             self.requests[next].fate = Fate::Granted { talk, waited };
         }
     }
 
     pub(crate) fn open(&mut self, user: u8) -> usize {
-        self.talks.push(Talk {
-            user,
-            started: self.now,
-            touched: self.now,
-            life: Life::Active,
-        });
+        self.talks.push(Talk { user, started: self.now, touched: self.now, life: Life::Active });
         self.peak = self.peak.max(self.active().count());
         self.talks.len() - 1
     }
 
     pub(crate) fn admit(&mut self, user: u8) -> Result<usize, Refused> {
         let (active, of_user) = (self.active().count(), self.active_of(user));
-        let Limits {
-            max_concurrent,
-            max_per_user,
-            ..
-        } = self.limits;
+        let Limits { max_concurrent, max_per_user, .. } = self.limits;
         if self.closing {
             Err(Refused::ShuttingDown)
         } else if active >= max_concurrent {
-            Err(Refused::GlobalLimit {
-                active,
-                limit: max_concurrent,
-            })
+            Err(Refused::GlobalLimit { active, limit: max_concurrent })
         } else if of_user >= max_per_user {
-            Err(Refused::UserLimit {
-                user: name(user),
-                active: of_user,
-                limit: max_per_user,
-            })
+            Err(Refused::UserLimit { user: name(user), active: of_user, limit: max_per_user })
         } else {
             Ok(self.open(user))
         }
@@ -183,17 +147,10 @@ impl Model {
                     return Err(self.refuse(Refused::QueueFull { waiting, limit }));
                 }
                 if within == Some(0) {
-                    return Err(self.refuse(Refused::TimedOut {
-                        waited: Duration::ZERO,
-                    }));
+                    return Err(self.refuse(Refused::TimedOut { waited: Duration::ZERO }));
                 }
                 let until = within.map_or(u64::MAX, |within| self.now + within);
-                self.requests.push(Request {
-                    user,
-                    since: self.now,
-                    until,
-                    fate: Fate::Waits,
-                });
+                self.requests.push(Request { user, since: self.now, until, fate: Fate::Waits });
                 Ok(None)
             }
         }
@@ -220,10 +177,7 @@ impl Model {
 
     pub(crate) fn ended(&self, talk: usize) -> Result<(), Ended> {
         match self.talks[talk].life {
-            Life::Expired(how) => Err(Ended {
-                id: ConversationId(talk as u64 + 1),
-                how,
-            }),
+            Life::Expired(how) => Err(Ended { id: ConversationId(talk as u64 + 1), how }),
             _ => Ok(()),
         }
     }
@@ -261,11 +215,7 @@ impl Model {
 
     pub(crate) fn cut(&mut self) {
         self.settle();
-        for talk in self
-            .talks
-            .iter_mut()
-            .filter(|talk| talk.life == Life::Active)
-        {
+        for talk in self.talks.iter_mut().filter(|talk| talk.life == Life::Active) {
             talk.life = Life::Expired(Expiry::ShutDown);
         }
     }
@@ -276,11 +226,7 @@ impl Model {
 
     pub(crate) fn refusals(&self, reason: &str) -> u64 {
         let waited = self.requests.iter().filter_map(|r| {
-            if let Fate::Refused(refused) = &r.fate {
-                Some(refused)
-            } else {
-                None
-            }
+            if let Fate::Refused(refused) = &r.fate { Some(refused) } else { None }
         });
         self.refused_at_once
             .iter()
