@@ -1,6 +1,85 @@
-//! Deterministic simulation and load testing for services on stock tokio.
+//! Deterministic simulation and load testing for services on stock tokio: minutes of load in
+//! milliseconds, the same bytes for the same seed.
 //!
-//! (map: written below when modules settle)
+//! A *scenario* is data: a workload, thresholds, settings. Its *body* is an async function that sets a
+//! system up, drives virtual users against it and checks properties. A *run* plays a scenario on one
+//! seed in virtual time and leaves a *record*; a *verdict* judges the record by thresholds and
+//! properties. What follows is all of it; a project with several scenarios puts them under one command
+//! with a [`Suite`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use hyperlapse::{Closed, Property, RunOptions, Scenario, Verdict};
+//! use tokio::sync::Semaphore;
+//!
+//! const ALL_BACK: Property = Property::eventually("all back", "every permit is given back");
+//!
+//! // Ten users share four permits for five minutes, with a think time of 50 ms.
+//! let load = Closed::new(10, Duration::from_secs(300)).pause(Duration::from_millis(50));
+//! let scenario = Scenario::builder("permits", load)
+//!     .threshold("response.p95 < 300ms")
+//!     .threshold("throughput over 30s >= 90% of median")
+//!     .build()
+//!     .unwrap();
+//!
+//! let record = hyperlapse::run(&scenario, RunOptions::seed(7), |sim| async move {
+//!     let permits = Arc::new(Semaphore::new(4));
+//!     let shared = permits.clone();
+//!     sim.drive(move |user| {
+//!         let permits = shared.clone();
+//!         async move {
+//!             let mut operation = user.operation();
+//!             let asked = user.sim().now();
+//!             let _permit = permits.acquire().await.unwrap();
+//!             operation.accepted_after(user.sim().now() - asked);
+//!             user.sleep(Duration::from_millis(100)).await;
+//!             operation.completed();
+//!         }
+//!     })
+//!     .await;
+//!     sim.check(&ALL_BACK, permits.available_permits() == 4);
+//! });
+//!
+//! let verdict = Verdict::of(&record, scenario.thresholds());
+//! assert!(verdict.passed(), "{:?}", verdict.failures);
+//! assert_eq!(record.metrics.duration_ns / 1_000_000_000, 300);
+//! ```
+//!
+//! # The way of the data
+//!
+//! ```text
+//! Scenario + seed -> Plan -> run -> Events -> Record -> Verdict -> reports
+//! ```
+//!
+//! | what | where |
+//! | --- | --- |
+//! | scenarios as data, their files, `--set` | [`Scenario`], [`Suite`], [`Override`] |
+//! | who arrives when | [`Workload`] and its models, [`Plan`] |
+//! | one run | [`run`], [`Sim`], [`User`], [`Operation`] |
+//! | seeded randomness in named streams | [`Streams`] |
+//! | what happened, in one hashed stream | [`Event`], [`Fingerprint`] |
+//! | what was measured | [`Record`], [`Metrics`], [`alloc`] |
+//! | what must hold | [`Property`], [`Threshold`], [`Verdict`] |
+//! | failures that replay for ever | [`SeedFile`], [`compare_replay`] |
+//! | reports | [`report`] |
+//!
+//! # What is simulated, and what is not
+//!
+//! - Time is tokio's paused clock: it moves when every task waits. Timers have a resolution of a
+//!   millisecond; a sleep of 100 us takes 1 ms. `std::time` stays the host's.
+//! - Tasks run on one thread in the order in which they were woken. `tokio::select!` and what else tokio
+//!   draws at random is seeded when tokio is built with `--cfg tokio_unstable`; so are the names of tasks
+//!   that the system spawns.
+//! - `spawn_blocking`, other threads and real sockets bring the host's time and order in. Keep them out
+//!   of a body.
+//! - Randomness that the system draws from the host (`HashMap`'s order, `rand::rng()`) is not replaced.
+//!
+//! # Features
+//!
+//! `cli` (default): `Suite::main` with argument parsing and the progress bar, and the resident memory of
+//! the process in records. A test that only calls [`run`] can leave it out.
 
 pub mod alloc;
 mod build_info;

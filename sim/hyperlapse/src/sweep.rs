@@ -66,7 +66,7 @@ mod tests {
         for jobs in [1, 2, 7] {
             let mut seen = Vec::new();
             let work = |index: usize| {
-                if index % 3 == 0 {
+                if index.is_multiple_of(3) {
                     thread::yield_now();
                 }
                 index * 2

@@ -86,7 +86,7 @@ pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -94,9 +94,20 @@ pub(crate) fn count(n: u64) -> String {
     out
 }
 
-/// `count` with its noun: `1 user`, `20 users`.
+/// `count` with its noun: `1 user`, `20 users`, `3 queries`.
 pub(crate) fn plural(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+    if n == 1 { format!("1 {noun}") } else { format!("{} {}", count(n), plural_of(noun)) }
+}
+
+/// The plural of an English noun that has a regular one.
+pub(crate) fn plural_of(noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if noun.ends_with(['s', 'x']) || noun.ends_with("ch") || noun.ends_with("sh") => {
+            format!("{noun}es")
+        }
+        _ => format!("{noun}s"),
+    }
 }
 
 /// Thousandths as a number with one decimal, rounded half up: `66.7`.
@@ -125,6 +136,9 @@ mod tests {
             count(28_800),
             milli(66_666),
             plural(1, "user"),
+            plural(3, "query"),
+            plural(2, "day"),
+            plural(2, "batch"),
         ];
         insta::assert_debug_snapshot!(shown, @r#"
         [
@@ -141,6 +155,9 @@ mod tests {
             "28,800",
             "66.7",
             "1 user",
+            "3 queries",
+            "2 days",
+            "2 batches",
         ]
         "#);
     }

@@ -7,8 +7,8 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// Values below are told apart to about half a microsecond.
-const LOWEST_NS: u64 = 1_000;
+/// Every nanosecond below two microseconds has a bucket of its own.
+const LOWEST_NS: u64 = 1;
 /// About 104 days; anything longer counts as this long.
 const HIGHEST_NS: u64 = 1 << 53;
 const SIGNIFICANT_DIGITS: u8 = 3;

@@ -5,7 +5,7 @@ use crate::metrics::{LatencyRecord, OperationMetrics, Series};
 use crate::record::Record;
 use crate::suite::Finished;
 use crate::threshold::Standing;
-use crate::units::{bytes, count, milli, plural, seconds};
+use crate::units::{bytes, count, milli, plural, plural_of, seconds};
 use crate::verdict::FailureKind;
 
 /// What of a run is shown beside what every build prints alike.
@@ -73,7 +73,7 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
         page.line("set", &format!("{path} = {value}"));
     }
     page.prose("load", workload);
-    operations(&mut page, &format!("{}s", record.operation), &record.metrics.operations, record);
+    operations(&mut page, &plural_of(&record.operation), &record.metrics.operations, record);
     for (kind, operations) in &record.metrics.kinds {
         kind_of_user(&mut page, kind, operations);
     }

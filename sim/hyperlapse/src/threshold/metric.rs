@@ -115,7 +115,10 @@ const PLAIN: &[(&str, Measure, &str)] = &[
     ("memory.growth", Measure::Memory(MemoryPart::Growth), "heap after less heap before"),
 ];
 
-const TIMES: &[(&str, fn(Stat) -> Measure, &str)] = &[
+/// Makes a measure of one of many times.
+type OfStat = fn(Stat) -> Measure;
+
+const TIMES: &[(&str, OfStat, &str)] = &[
     ("response", Measure::Response, "from asking to completion: count, min, max, mean, p50, p99.9"),
     ("queue_wait", Measure::QueueWait, "time in the queue, of those that queued; as for response"),
 ];

@@ -10,7 +10,10 @@ use crate::input::{InputError, Source, list};
 
 /// A threshold that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThresholdError {
+pub struct ThresholdError(Box<Problem>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Problem {
     text: String,
     span: Range<usize>,
     message: String,
@@ -21,17 +24,17 @@ pub struct ThresholdError {
 impl ThresholdError {
     /// The column, from 1, at which it goes wrong.
     pub fn column(&self) -> usize {
-        self.text[..self.span.start].chars().count() + 1
+        self.0.text[..self.0.span.start].chars().count() + 1
     }
 
     /// The error with its place in `source`, in which the expression begins at `offset`.
     pub(crate) fn in_source(self, source: &Source, offset: usize) -> InputError {
-        let span = self.span.start + offset..self.span.end + offset;
-        let mut error = InputError::new(self.message).at(source, span);
-        if let Some(label) = self.label {
+        let Problem { span, message, label, near, .. } = *self.0;
+        let mut error = InputError::new(message).at(source, span.start + offset..span.end + offset);
+        if let Some(label) = label {
             error = error.label(label);
         }
-        match self.near {
+        match near {
             Some((word, known)) => error.nearest(&word, known),
             None => error,
         }
@@ -40,7 +43,7 @@ impl ThresholdError {
 
 impl std::fmt::Display for ThresholdError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let source = Source::new("threshold", self.text.as_str());
+        let source = Source::new("threshold", self.0.text.as_str());
         self.clone().in_source(&source, 0).fmt(f)
     }
 }
@@ -54,6 +57,9 @@ impl FromStr for Threshold {
         Parser { text, at: 0 }.threshold()
     }
 }
+
+/// Key, value, and where both stand.
+type Pair<'a> = (&'a str, &'a str, Range<usize>);
 
 struct Parser<'a> {
     text: &'a str,
@@ -132,7 +138,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `{kind=quick, reason=global limit}`; values run to the comma or the brace.
-    fn selector(&mut self) -> Result<Vec<(&'a str, &'a str, Range<usize>)>, ThresholdError> {
+    fn selector(&mut self) -> Result<Vec<Pair<'a>>, ThresholdError> {
         let open = self.at;
         if !self.eat("{") {
             return Ok(Vec::new());
@@ -276,24 +282,24 @@ impl<'a> Parser<'a> {
     }
 
     fn error(&self, span: Range<usize>, message: impl Into<String>) -> ThresholdError {
-        ThresholdError {
+        ThresholdError(Box::new(Problem {
             text: self.text.to_owned(),
             span,
             message: message.into(),
             label: None,
             near: None,
-        }
+        }))
     }
 }
 
 impl ThresholdError {
     fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.0.label = Some(label.into());
         self
     }
 
     fn near(mut self, word: &str, known: Vec<&'static str>) -> Self {
-        self.near = Some((word.to_owned(), known));
+        self.0.near = Some((word.to_owned(), known));
         self
     }
 }

@@ -107,7 +107,10 @@ fn on_panic(shared: &Shared, info: &PanicHookInfo<'_>) {
         shared.emit(actor, EventKind::Fault("panic".into()));
         return;
     }
-    let message = info.payload_as_str().unwrap_or("(a payload that is not text)").to_owned();
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("(a payload that is not text)").to_owned();
     let location = info.location().map_or_else(|| "an unknown place".to_owned(), place);
     let panic = Panic {
         at_ns: shared.now_ns(),

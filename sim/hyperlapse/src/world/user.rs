@@ -133,9 +133,9 @@ impl Operation {
         self.accept(None);
     }
 
-    /// The system accepted it after this time in its queue.
+    /// The system accepted it after this time in its queue; after no time at all it did not queue.
     pub fn accepted_after(&mut self, waited: Duration) {
-        self.accept(Some(units::nanos(waited)));
+        self.accept(Some(units::nanos(waited)).filter(|waited| *waited > 0));
     }
 
     fn accept(&mut self, waited_ns: Option<u64>) {

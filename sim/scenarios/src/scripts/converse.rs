@@ -89,10 +89,7 @@ pub(super) async fn conversation(user: User, bot: System, names: Names, recount:
         }
     };
     recount.started.fetch_add(1, Ordering::Relaxed);
-    match settings.queue && !talk.waited().is_zero() {
-        true => operation.accepted_after(talk.waited()),
-        false => operation.accepted(),
-    }
+    operation.accepted_after(talk.waited());
     let limit = user.sim().settings::<ManagerSettings>().0.max_concurrent as u64;
     let active = bot.counts().active;
     user.sim().check_with(&NEVER_ABOVE_THE_LIMIT, active <= limit, || {
