@@ -71,8 +71,10 @@ impl Side for ConversationManager {
     }
 }
 
-const ROUNDS: usize = 101;
-const CONVERSATIONS: usize = 20_000;
+const ROUNDS: usize = 201;
+const CONVERSATIONS: usize = 2_000;
+/// How many times as many rounds to try on a busy machine.
+const PATIENCE: usize = 10;
 
 /// Gives the thread a processor of its own: left alone, both can share one for many rounds and never contend.
 fn pin(thread: usize) {
@@ -83,46 +85,43 @@ fn pin(thread: usize) {
     }
 }
 
-/// The time for `CONVERSATIONS` on each of `threads` threads.
-fn round(side: &impl Side, users: &[UserId], threads: usize) -> Duration {
-    let work = |thread: usize| {
-        // Each thread begins elsewhere in the list, as users do.
-        for user in users.iter().cycle().skip(thread * users.len() / 2).take(CONVERSATIONS) {
-            side.start_and_end(user);
-        }
-    };
-    if threads == 1 {
-        let begin = Instant::now();
-        work(0);
-        return begin.elapsed();
-    }
+/// How long this thread has been ready to run without a processor to run on; zero where the system does not tell.
+fn kept_waiting() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = stat.split_whitespace().nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
+
+/// The time for `CONVERSATIONS` on each of `threads` threads; `None` if somebody else had the processor meanwhile.
+///
+/// Two threads on a busy machine take turns instead of contending: that would measure the neighbours.
+fn round(side: &impl Side, users: &[UserId], threads: usize) -> Option<Duration> {
     // They meet spinning: a barrier that sleeps wakes one late, on the processor of the other if it likes.
     let ready = AtomicUsize::new(0);
-    let run = |thread: usize| {
+    let work = |thread: usize| {
         pin(thread);
         ready.fetch_add(1, Ordering::SeqCst);
         while ready.load(Ordering::SeqCst) < threads {
             std::hint::spin_loop();
         }
-        let begin = Instant::now();
-        work(thread);
-        (begin, Instant::now())
+        let (waited, begin) = (kept_waiting(), Instant::now());
+        // Each thread begins elsewhere in the list, as users do.
+        for user in users.iter().cycle().skip(thread * users.len() / 2).take(CONVERSATIONS) {
+            side.start_and_end(user);
+        }
+        let end = Instant::now();
+        (begin, end, kept_waiting() - waited)
     };
-    let spans: Vec<(Instant, Instant)> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (1..threads)
-            .map(|thread| {
-                scope.spawn({
-                    let run = &run;
-                    move || run(thread)
-                })
-            })
-            .collect();
-        let first = run(0);
-        threads.into_iter().map(|thread| thread.join().unwrap()).chain([first]).collect()
+    let work = &work;
+    let spans: Vec<(Instant, Instant, Duration)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|n| scope.spawn(move || work(n))).collect();
+        let first = work(0);
+        others.into_iter().map(|thread| thread.join().unwrap()).chain([first]).collect()
     });
-    let begin = spans.iter().map(|span| span.0).min().unwrap();
-    let end = spans.iter().map(|span| span.1).max().unwrap();
-    end - begin
+    let begin = spans.iter().map(|span| span.0).min()?;
+    let end = spans.iter().map(|span| span.1).max()?;
+    let undisturbed = spans.iter().all(|span| span.2 < (end - begin) / 20);
+    undisturbed.then_some(end - begin)
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -130,8 +129,8 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Median nanoseconds per conversation of both sides, and the median of the ratios.
-fn compare(users: usize, threads: usize, held: usize) -> (f64, f64, f64) {
+/// Median nanoseconds per conversation of both sides, and the median of the ratios, of so many pairs of rounds.
+fn compare(users: usize, threads: usize, held: usize) -> Option<(f64, f64, f64, usize)> {
     let limits = Limits { max_concurrent: held + 10, max_per_user: held + 10, ..Limits::default() };
     let names: Vec<UserId> = (0..users).map(|n| UserId::from(format!("user-{n}"))).collect();
     let by_hand = ByHand::new(limits.max_concurrent);
@@ -140,7 +139,10 @@ fn compare(users: usize, threads: usize, held: usize) -> (f64, f64, f64) {
         (0..held).map(|n| by_hand.start(names[n % users].clone())).collect();
     let _held: Vec<_> = (0..held).map(|n| manager.try_start(&names[n % users]).unwrap()).collect();
     let (mut baseline, mut ours, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for n in 0..ROUNDS {
+    for n in 0..PATIENCE * ROUNDS {
+        if ratios.len() == ROUNDS {
+            break;
+        }
         // Who goes first takes turns too.
         let (a, b) = if n % 2 == 0 {
             let a = round(&by_hand, &names, threads);
@@ -149,28 +151,30 @@ fn compare(users: usize, threads: usize, held: usize) -> (f64, f64, f64) {
             let b = round(&manager, &names, threads);
             (round(&by_hand, &names, threads), b)
         };
+        let (Some(a), Some(b)) = (a, b) else { continue };
         let each = (CONVERSATIONS * threads) as f64;
         baseline.push(a.as_nanos() as f64 / each);
         ours.push(b.as_nanos() as f64 / each);
         ratios.push(b.as_secs_f64() / a.as_secs_f64());
     }
-    (median(&mut baseline), median(&mut ours), median(&mut ratios))
+    let rounds = ratios.len();
+    (rounds > 0).then(|| (median(&mut baseline), median(&mut ours), median(&mut ratios), rounds))
 }
 
 fn main() {
     let mut missed = false;
-    println!("start + end of one conversation, median of {ROUNDS} interleaved rounds\n");
-    println!(
-        "{:<9}{:>7}{:>8}{:>12}{:>12}{:>9}{:>8}",
-        "threads", "users", "held", "by hand ns", "manager ns", "ratio", "aim"
-    );
+    println!("start + end of one conversation, median of up to {ROUNDS} interleaved rounds\n");
+    println!("threads  users  held  by hand ns  manager ns  ratio   aim  rounds");
     for (threads, aim) in [(1, 2.5), (2, 1.0)] {
         for (users, held) in [(1, 0), (64, 0), (64, 1000)] {
-            let (baseline, ours, ratio) = compare(users, threads, held);
-            println!(
-                "{threads:<9}{users:>7}{held:>8}{baseline:>12.1}{ours:>12.1}{ratio:>9.2}{aim:>8.1}"
-            );
-            missed |= ratio > aim;
+            print!("{threads:<7}{users:>7}{held:>6}");
+            match compare(users, threads, held) {
+                Some((by_hand, ours, ratio, rounds)) => {
+                    println!("{by_hand:>12.1}{ours:>12.1}{ratio:>7.2}{aim:>6.1}{rounds:>8}");
+                    missed |= ratio > aim;
+                }
+                None => println!("  not measured: the machine is busy"),
+            }
         }
     }
     std::process::exit(i32::from(missed));
