@@ -184,6 +184,12 @@ impl<C: Clock> Future for Expired<'_, C> {
         let conversation = self.conversation;
         let key = &mut self.key;
         let slot = conversation.grant.slot;
+        // Work that races its conversation's end is polled often, and this with it.
+        if let Some(key) = *key
+            && conversation.shared.lock().still_watches(slot, key, cx.waker())
+        {
+            return Poll::Pending;
+        }
         match conversation
             .shared
             .run(|state, now, fx| state.poll_expired(now, slot, key, cx.waker(), fx))
@@ -198,7 +204,8 @@ impl<C: Clock> Drop for Expired<'_, C> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let slot = self.conversation.grant.slot;
-            self.conversation.shared.run(|state, _, fx| state.unwatch(slot, key, fx));
+            let signal = self.conversation.shared.lock().unwatch(slot, key);
+            drop(signal);
         }
     }
 }

@@ -202,7 +202,8 @@ impl<C: Clock> ConversationManager<C> {
     /// Ends conversations at their deadlines and tells whoever awaits [`expired`](Conversation::expired), for as long as it is polled.
     ///
     /// Without it a deadline that has passed is met by the next operation of anybody: nobody is ever counted or
-    /// admitted wrongly, but somebody who waits may hear of it late. The future does not keep the
+    /// admitted wrongly, but somebody who waits, for a slot or for the end of a conversation, may hear of it late: polling again
+    /// is not an operation. The future does not keep the
     /// manager alive. It completes when the last handle of the manager, the last conversation and the last waiting request are gone,
     /// or when a shutdown is complete. Running it twice is harmless.
     pub fn run_expiry(&self) -> impl Future<Output = ()> + Send + use<C> {

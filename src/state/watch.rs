@@ -46,13 +46,22 @@ impl<W: Signal> State<W> {
         found.expired
     }
 
-    /// Takes back what [`Self::poll_expired`] registered.
-    pub(crate) fn unwatch(&mut self, slot: Key, key: Key, fx: &mut Effects<W>) {
+    /// Whether an earlier [`Self::poll_expired`] has said all there is to say: the conversation goes on, and the
+    /// same signal is registered. Then there is no need to know the time: whoever settles what is due gives
+    /// the signal.
+    pub(crate) fn still_watches(&self, slot: Key, key: Key, signal: &W) -> bool {
+        self.slots[slot as usize].expired.is_none()
+            && self.watchers[key as usize].signal.tells_same(signal)
+    }
+
+    /// Takes back what [`Self::poll_expired`] registered, to be dropped outside of the lock.
+    pub(crate) fn unwatch(&mut self, slot: Key, key: Key) -> Option<W> {
         let found = &mut self.slots[slot as usize];
-        if found.expired.is_none() {
-            found.watchers.unlink(&mut self.watchers, key);
-            fx.retire.push(self.watchers.remove(key as usize).signal);
+        if found.expired.is_some() {
+            return None;
         }
+        found.watchers.unlink(&mut self.watchers, key);
+        Some(self.watchers.remove(key as usize).signal)
     }
 }
 

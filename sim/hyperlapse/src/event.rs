@@ -8,7 +8,6 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
-use std::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
@@ -218,7 +217,7 @@ pub enum Keep {
 
 /// Takes the stream: hashes it, counts it, keeps what is to be kept.
 pub(crate) struct EventLog {
-    hasher: XxHash3_64,
+    hash: u64,
     count: u64,
     keep: Keep,
     kept: VecDeque<Event>,
@@ -230,7 +229,7 @@ impl EventLog {
     pub(crate) fn new(keep: Keep) -> Self {
         // Reserved before the run's memory is first measured, so that the log does not grow in it.
         Self {
-            hasher: XxHash3_64::with_seed(0),
+            hash: 0,
             count: 0,
             keep,
             kept: VecDeque::with_capacity(TAIL),
@@ -239,7 +238,7 @@ impl EventLog {
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        hash(&mut self.hasher, &event);
+        self.hash = chain(self.hash, &event);
         self.count += 1;
         if self.count.is_power_of_two() {
             self.checkpoints.push(self.fingerprint());
@@ -255,7 +254,7 @@ impl EventLog {
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(self.hasher.finish())
+        Fingerprint(self.hash)
     }
 
     pub(crate) fn into_kept(self) -> (Vec<Event>, Vec<Fingerprint>) {
@@ -263,8 +262,11 @@ impl EventLog {
     }
 }
 
-/// One write per event: the hasher's cost is per call more than per byte.
-fn hash(hasher: &mut XxHash3_64, event: &Event) {
+/// The hash of a stream that ends with `event`, from that of the stream before it.
+///
+/// A chain of one-shot hashes, each seeded with the one before: XXH3 hashes 32 bytes at once in a tenth of
+/// the time that its streaming form needs to take them in, and this is done for every event.
+fn chain(before: u64, event: &Event) -> u64 {
     let mut head = [0u8; 32];
     head[..8].copy_from_slice(&event.at_ns.to_le_bytes());
     head[8] = event.kind.tag();
@@ -292,16 +294,14 @@ fn hash(hasher: &mut XxHash3_64, event: &Event) {
         _ => ["", ""],
     };
     let place = if let Actor::Task(place) = &event.actor { place.as_ref() } else { "" };
-    for (at, text) in [(22, texts[0]), (25, texts[1]), (28, place)] {
-        // Three bytes of length: enough to keep neighbouring texts apart.
-        head[at..at + 3].copy_from_slice(&(text.len() as u32).to_le_bytes()[..3]);
-    }
-    hasher.write(&head);
-    for text in [texts[0], texts[1], place] {
+    let mut hash = XxHash3_64::oneshot_with_seed(before, &head);
+    for (number, text) in [texts[0], texts[1], place].into_iter().enumerate() {
         if !text.is_empty() {
-            hasher.write(text.as_bytes());
+            // The number keeps a text apart from the same one in another place.
+            hash = XxHash3_64::oneshot_with_seed(hash ^ (number as u64 + 1), text.as_bytes());
         }
     }
+    hash
 }
 
 #[cfg(test)]

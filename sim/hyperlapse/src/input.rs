@@ -4,7 +4,9 @@
 //! the line with a mark under the place, what was expected, and the nearest word that would have done.
 
 use std::fmt;
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -22,6 +24,25 @@ impl Source {
     /// A text known by this name.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), text: text.into() }
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not text.
+    pub(crate) fn read(path: &Path) -> Result<Self, InputError> {
+        let name = path.display().to_string();
+        let bytes = fs::read(path)
+            .map_err(|error| InputError::new(format!("cannot read {name}: {error}")))?;
+        String::from_utf8(bytes).map(|text| Self::new(&*name, text)).map_err(|error| {
+            let upto = error.utf8_error().valid_up_to();
+            let lossy = Self::new(&*name, String::from_utf8_lossy(error.as_bytes()));
+            // Up to here the two are the same; the mark is on what stands for the bytes.
+            let span = upto..upto + char::REPLACEMENT_CHARACTER.len_utf8();
+            InputError::new("this is not a text file")
+                .at(&lossy, span)
+                .label(format!("expected UTF-8, found the byte 0x{:02x}", error.as_bytes()[upto]))
+        })
     }
 }
 
@@ -42,9 +63,16 @@ impl InputError {
 
     /// Where it is: a range of bytes of `source`.
     pub fn at(mut self, source: &Source, span: Range<usize>) -> Self {
-        let end = source.text.len();
-        let start = span.start.min(end);
-        self.place = Some((source.clone(), start..span.end.clamp(start, end)));
+        let text = &source.text;
+        // Whole characters: a place behind an escape in a string is near rather than exact.
+        let (mut start, mut end) = (span.start.min(text.len()), span.end.min(text.len()));
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        self.place = Some((source.clone(), start..end.max(start)));
         self
     }
 
@@ -63,15 +91,10 @@ impl InputError {
     /// Says which of `known` is meant, when one is near, else lists them.
     pub fn nearest<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
-        let best = known
-            .iter()
-            .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
-            .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
-            .min();
-        match best {
-            Some((_, candidate)) => self.help(format!("did you mean `{candidate}`?")),
+        match near(word, &known) {
+            Some(candidate) => self.help(format!("did you mean `{candidate}`?")),
             None if known.is_empty() => self,
-            None => self.help(format!("known are {}", list(&known))),
+            None => self.help(broken(&format!("known are {}", list(&known, "and")))),
         }
     }
 
@@ -88,20 +111,85 @@ impl InputError {
 
     /// An error of the `toml` crate, with its place.
     pub(crate) fn toml(source: &Source, error: &toml::de::Error) -> Self {
-        let this = Self::new(error.message().trim().to_owned());
-        match error.span() {
-            Some(span) => this.at(source, span),
-            None => this.at(source, 0..0),
+        Self::toml_part(source, error, 0..0)
+    }
+
+    /// An error of the `toml` crate about a part of a text, whose place is that of the part where the
+    /// error has none.
+    pub(crate) fn toml_part(source: &Source, error: &toml::de::Error, part: Range<usize>) -> Self {
+        Self::serde(error.message().trim()).at(source, error.span().unwrap_or(part))
+    }
+
+    /// What serde says, in words of TOML and not of Rust.
+    fn serde(message: &str) -> Self {
+        let quoted = || message.split('`').skip(1).step_by(2);
+        let word = quoted().next().unwrap_or_default();
+        if message.starts_with("unknown field `") {
+            return Self::new(format!("unknown key `{word}`")).nearest(word, quoted().skip(1));
         }
+        if message.starts_with("unknown variant `") {
+            return Self::new(format!("unknown value `{word}`")).nearest(word, quoted().skip(1));
+        }
+        if message.starts_with("missing field `") {
+            return Self::new(format!("`{word}` is missing"));
+        }
+        for (rust, toml) in TYPES {
+            if let Some(head) = message.strip_suffix(rust).filter(|h| h.ends_with(", expected ")) {
+                return Self::new(format!("{head}{toml}"));
+            }
+        }
+        Self::new(message)
     }
 }
 
-/// `a`, `b` and `c`.
-pub(crate) fn list(words: &[&str]) -> String {
+/// The one of `known` that is likely to be meant.
+pub(crate) fn near<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let best = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().min(word.len()) / 4)
+        .min();
+    best.map(|(_, candidate)| candidate)
+}
+
+/// What serde calls a type, and what somebody who writes TOML does.
+const TYPES: &[(&str, &str)] = &[
+    ("u8", "a whole number from 0 to 255"),
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number from 0 to 4294967295"),
+    ("u64", "a whole number from 0"),
+    ("usize", "a whole number from 0"),
+    ("i32", "a whole number"),
+    ("i64", "a whole number"),
+    ("f64", "a number"),
+    ("a boolean", "true or false"),
+    ("a sequence", "a list"),
+    ("a map", "a table"),
+];
+
+/// Lines of a terminal of 80 columns, beside what stands in front of a help.
+fn broken(text: &str) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > 0 {
+            let fits = column + 1 + length <= 66;
+            lines.push(if fits { ' ' } else { '\n' });
+            column = if fits { column + 1 } else { 0 };
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
+}
+
+/// `a`, `b` and `c`, with this word before the last.
+pub(crate) fn list(words: &[&str], and: &str) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) => format!("{} {and} {last}", rest.join(", ")),
         None => String::new(),
     }
 }

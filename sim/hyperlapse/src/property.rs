@@ -95,6 +95,16 @@ impl PropertyRecord {
         Self { kind, checked: 0, held: 0, held_last: false, violation: None }
     }
 
+    fn expect_kind(&self, property: &Property) {
+        assert!(
+            self.kind == property.kind,
+            "the property `{}` is checked as {:?} here and as {:?} elsewhere",
+            property.name,
+            property.kind,
+            self.kind
+        );
+    }
+
     /// Why the run breaks the property, if it does.
     pub fn broken(&self) -> Option<String> {
         let at = |violation: &Violation| {
@@ -140,31 +150,31 @@ impl Properties {
         &mut self.0[place].1
     }
 
-    /// Counts one check; true when this is the violation that the record keeps.
-    pub(crate) fn check(
+    /// Counts one check that holds: the way that nearly all of them go.
+    pub(crate) fn holds(&mut self, property: &Property) {
+        let record = self.entry(property);
+        record.expect_kind(property);
+        record.checked += 1;
+        record.held += 1;
+        record.held_last = true;
+    }
+
+    /// Counts one check that does not hold; gives the violation when this is the violation that the record keeps.
+    pub(crate) fn fails(
         &mut self,
         property: &Property,
         at_ns: u64,
-        holds: bool,
         detail: impl FnOnce() -> String,
     ) -> Option<&Violation> {
         let record = self.entry(property);
-        assert!(
-            record.kind == property.kind,
-            "the property `{}` is checked as {:?} here and as {:?} elsewhere",
-            property.name,
-            property.kind,
-            record.kind
-        );
+        record.expect_kind(property);
         record.checked += 1;
-        record.held += u64::from(holds);
-        record.held_last = holds;
-        let keep = !holds
-            && match record.kind {
-                PropertyKind::Always => record.violation.is_none(),
-                PropertyKind::Eventually => true,
-                PropertyKind::Sometimes => false,
-            };
+        record.held_last = false;
+        let keep = match record.kind {
+            PropertyKind::Always => record.violation.is_none(),
+            PropertyKind::Eventually => true,
+            PropertyKind::Sometimes => false,
+        };
         if keep {
             record.violation = Some(Violation { at_ns, detail: detail() });
         }
@@ -185,7 +195,12 @@ mod tests {
         let mut properties = Properties::default();
         properties.declare(&[property]);
         for (i, holds) in checks.iter().enumerate() {
-            properties.check(&property, i as u64 * 1_000_000, *holds, || format!("check {i}"));
+            match holds {
+                true => properties.holds(&property),
+                false => {
+                    properties.fails(&property, i as u64 * 1_000_000, || format!("check {i}"));
+                }
+            }
         }
         properties.into_records().remove(property.name).unwrap().broken()
     }

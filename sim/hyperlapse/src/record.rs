@@ -83,7 +83,7 @@ pub enum Outcome {
     Livelock {
         /// Polls without progress of time.
         polls: u64,
-        /// Where the task that was polled last was spawned.
+        /// Who was polled last.
         task: String,
     },
     /// The run's thread gave no sign of life on the host's clock.
@@ -167,10 +167,10 @@ impl Outcome {
                         units::seconds(who.since_ns)
                     ),
                 };
-                Some(format!("at the virtual deadline of {when} {first}"))
+                Some(format!("after {when} of virtual time {first}"))
             }
             Outcome::Livelock { polls, task } => Some(format!(
-                "{} while virtual time stood still, the last of a task spawned at {task}",
+                "{} while virtual time stood still, the last one of {task}",
                 units::plural(*polls, "poll")
             )),
             Outcome::Hung { seconds } => Some(format!(

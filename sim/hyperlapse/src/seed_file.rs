@@ -123,16 +123,13 @@ impl SeedFile {
     /// # Errors
     /// When it cannot be read or is not one; with its place.
     pub fn read(path: &Path) -> Result<Self, InputError> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path)
-            .map_err(|error| InputError::new(format!("cannot read {name}: {error}")))?;
-        Self::parse(&Source::new(name, text))
+        Self::parse(&Source::read(path)?)
     }
 
     pub(crate) fn parse(source: &Source) -> Result<Self, InputError> {
         #[derive(Deserialize)]
         struct Version {
-            format: toml::Spanned<u32>,
+            format: Option<toml::Spanned<u32>>,
         }
         let toml_error = |error: toml::de::Error| InputError::toml(source, &error);
         // The version first: of another version nothing else can be said.

@@ -47,7 +47,7 @@ pub(super) struct RunArgs {
     #[arg(value_name = "SCENARIO")]
     pub(super) scenarios: Vec<String>,
     /// The seed [default: 0]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
     /// A sweep over all seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
@@ -56,7 +56,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) system: Option<String>,
     /// Runs side by side [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
     pub(super) jobs: Option<NonZeroUsize>,
     /// Change a setting of the scenario, such as users=100 or manager.max_concurrent=19
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
@@ -78,7 +78,7 @@ pub(super) struct PlanArgs {
     #[arg(value_name = "SCENARIO")]
     pub(super) scenarios: Vec<String>,
     /// The seed
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
     pub(super) seed: u64,
     /// The system to test, instead of the scenario's own
     #[arg(long, value_name = "NAME")]
@@ -106,11 +106,20 @@ pub(super) enum Format {
     Json,
 }
 
+fn seed(text: &str) -> Result<u64, String> {
+    let seed = text.parse().ok().filter(|seed| *seed <= MAX_SEED);
+    seed.ok_or_else(|| format!("expected a whole number from 0 to {MAX_SEED}"))
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1".to_owned())
+}
+
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let expected = || format!("expected two seeds such as 0..1000, each at most {MAX_SEED}");
     let (from, to) = text.split_once("..").ok_or_else(expected)?;
-    let seed = |text: &str| text.trim().parse::<u64>().ok().filter(|seed| *seed <= MAX_SEED);
-    let (from, to) = (seed(from).ok_or_else(expected)?, seed(to).ok_or_else(expected)?);
+    let seed = |text: &str| seed(text.trim()).map_err(|_| expected());
+    let (from, to) = (seed(from)?, seed(to)?);
     if from >= to {
         return Err(format!("there is no seed from {from} up to, not including, {to}"));
     }
@@ -123,5 +132,9 @@ fn set(text: &str) -> Result<Override, String> {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    crate::units::duration::parse(text)
+    let time = crate::units::duration::parse(text)?;
+    if time.is_zero() {
+        return Err("expected a time above zero: every run would be given up at once".to_owned());
+    }
+    Ok(time)
 }

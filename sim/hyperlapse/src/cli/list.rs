@@ -35,17 +35,22 @@ pub(super) fn list<S: Clone + Send + 'static>(
 }
 
 fn section<'a>(out: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {
-    const NAME: usize = 24;
     let entries: Vec<(&str, &str)> = entries.collect();
     if entries.is_empty() {
         return;
     }
     writeln!(out, "\n{title}").expect("a string takes any text");
+    let longest = entries.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width = (longest + 2).clamp(24, 40);
     for (name, about) in entries {
-        let lines = crate::report::wrap(about, 78 - NAME);
+        let mut lines = crate::report::wrap(about, 78 - width);
+        if name.chars().count() + 2 > width {
+            lines.insert(0, String::new());
+        }
         for (i, line) in lines.iter().enumerate() {
             let name = if i == 0 { name } else { "" };
-            writeln!(out, "  {name:<NAME$}{line}").expect("a string takes any text");
+            let line = format!("  {name:<width$}{line}");
+            writeln!(out, "{}", line.trim_end()).expect("a string takes any text");
         }
     }
 }

@@ -87,17 +87,20 @@ impl<S: Clone + Send + 'static> Suite<S> {
         match done {
             Ok(code) => code,
             Err(Stop::Input(error)) => {
-                eprintln!("{error}");
+                complain(format_args!("{error}"));
                 exit::USAGE
             }
-            // Whoever read our output has seen enough.
-            Err(Stop::Io(_, error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::HELD,
             Err(Stop::Io(what, error)) => {
-                eprintln!("error: cannot {what}: {error}");
+                complain(format_args!("error: cannot {what}: {error}"));
                 exit::SOFTWARE
             }
         }
     }
+}
+
+/// Tells people. Unlike `eprintln!` it does not panic when nobody reads standard error any more.
+fn complain(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{what}");
 }
 
 /// Where output goes, and how this command was called.
@@ -109,6 +112,12 @@ struct Terminal<'a> {
 impl Terminal<'_> {
     fn print(&mut self, text: &str) -> Result<(), Stop> {
         let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        // Whoever read our output has seen enough. The runs go on: each failure must have its seed file,
+        // and the exit code must not say that all held when nobody knows.
+        let written = written.or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Ok(()),
+            _ => Err(error),
+        });
         written.map_err(|error| Stop::Io("write the report".to_owned(), error))
     }
 

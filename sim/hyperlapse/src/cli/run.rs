@@ -1,7 +1,7 @@
 //! `run` and `plan`.
 
 use std::ops::{ControlFlow, Range};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -43,10 +43,7 @@ fn case<S: Clone + Send + 'static>(
     if !name.ends_with(".toml") && !name.contains(['/', '\\']) {
         return suite.case(name, system, set);
     }
-    let text = std::fs::read_to_string(name).map_err(|error| {
-        InputError::new(format!("cannot read the scenario file {name}: {error}"))
-    })?;
-    suite.case_from(&Source::new(name, text), system, set)
+    suite.case_from(&Source::read(Path::new(name))?, system, set)
 }
 
 pub(super) fn plan<S: Clone + Send + 'static>(
@@ -72,6 +69,9 @@ pub(super) fn run<S: Clone + Send + 'static>(
         let seed = args.seed.unwrap_or(0);
         seed..seed + 1
     });
+    if (seeds.end - seeds.start).checked_mul(cases.len() as u64).is_none() {
+        return Err(InputError::new("--seeds: these are more runs than can be counted").into());
+    }
     let jobs = match args.jobs {
         Some(jobs) => jobs.get(),
         None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
@@ -197,7 +197,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
             Ok(path) => Ok(Done { finished, seed_file: Some(path) }),
             Err(error) => {
                 // Not lost, even so.
-                eprintln!("{}", seed_file.text(&self.command));
+                super::complain(format_args!("{}", seed_file.text(&self.command)));
                 Err(Stop::Io(format!("write a seed file into {}", self.args.out.display()), error))
             }
         }

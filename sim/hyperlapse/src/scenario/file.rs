@@ -100,13 +100,8 @@ fn read_value<T: DeserializeOwned>(
     value: Spanned<DeValue<'_>>,
 ) -> Result<T, InputError> {
     let span = value.span();
-    T::deserialize(ValueDeserializer::from(value)).map_err(|e| place(source, &e, span))
-}
-
-/// An error of a part, with the part's own place where the error has none.
-fn place(source: &Source, error: &toml::de::Error, span: Range<usize>) -> InputError {
-    let span = error.span().unwrap_or(span);
-    InputError::new(error.message().trim().to_owned()).at(source, span)
+    T::deserialize(ValueDeserializer::from(value))
+        .map_err(|e| InputError::toml_part(source, &e, span))
 }
 
 #[derive(Deserialize)]
@@ -122,7 +117,9 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     let name: String = root.require("name")?;
     let about = root.read("about")?.unwrap_or_default();
     let script = word(&mut root, "script", &vocabulary.scripts)?;
-    let Some(script) = script else { return Err(root.missing("script")) };
+    let Some(script) = script else {
+        return Err(root.missing("script").nearest("", vocabulary.scripts.iter().copied()));
+    };
     let system = word(&mut root, "system", &vocabulary.systems)?;
     let operation = root.read("operation")?.unwrap_or_else(|| "operation".to_owned());
     let deadline = root.read::<Time>("deadline")?.map(|time| time.0);
@@ -180,14 +177,14 @@ fn workload(root: &mut Reader<'_, '_>) -> Result<Box<dyn Workload>, InputError> 
     let source = root.source;
     let Some(value) = root.take("workload") else {
         let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        let help = format!("expected a table [workload] with a `kind`: {}", list(&names));
+        let help = format!("expected a table [workload] with a `kind` of {}", list(&names, "or"));
         return Err(root.missing("workload").help(help));
     };
     let mut table = as_table(source, "workload", value)?;
     let span = table.span.clone();
     let Some(kind) = table.take("kind") else {
         let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        return Err(table.missing("kind").help(format!("there are {}", list(&names))));
+        return Err(table.missing("kind").help(format!("expected {}", list(&names, "or"))));
     };
     let kind_span = kind.span();
     let kind: String = read_value(source, kind)?;
@@ -203,7 +200,7 @@ fn workload(root: &mut Reader<'_, '_>) -> Result<Box<dyn Workload>, InputError> 
         .collect();
     let value = Spanned::new(span.clone(), DeValue::Table(table.entries));
     let workload = (model.read)(ValueDeserializer::from(value))
-        .map_err(|error| place(source, &error, span.clone()))?;
+        .map_err(|error| InputError::toml_part(source, &error, span.clone()))?;
     workload.validate().map_err(|error| {
         let at = spans.iter().find(|(key, _)| key == error.field);
         InputError::new(error.to_string()).at(source, at.map_or(span, |(_, span)| span.clone()))
@@ -249,17 +246,18 @@ fn mix<'i>(
     for entry in entries {
         let mut entry = as_table(source, "mix", entry)?;
         let at = entry.span.clone();
+        let kind_span = entry.entries.get("kind").map(Spanned::span);
         let name: String = entry.require("kind")?;
         let weight_span = entry.entries.get("weight").map(Spanned::span);
         let weight: u32 = entry.require("weight")?;
         if weight == 0 {
             return Err(InputError::new(format!("users of kind `{name}` have a weight of 0"))
-                .at(source, weight_span.unwrap_or(at)));
+                .at(source, weight_span.unwrap_or(at))
+                .label("expected at least 1"));
         }
         if kinds.iter().any(|kind| kind.name == name) {
-            return Err(
-                InputError::new(format!("the kind `{name}` stands here twice")).at(source, at)
-            );
+            return Err(InputError::new(format!("the kind `{name}` stands here twice"))
+                .at(source, kind_span.unwrap_or(at)));
         }
         let mut own = DeTable::new();
         for table in &vocabulary.tables {
@@ -311,6 +309,11 @@ pub(super) fn threshold(
     {
         let span = span.start + offset..span.end + offset;
         let error = InputError::new(format!("no users are of kind `{name}`")).at(source, span);
+        if kinds.is_empty() {
+            return Err(
+                error.help("kinds of users are given by [[mix]], which this scenario has not")
+            );
+        }
         return Err(error.nearest(name, kinds.iter().map(|kind| kind.name.as_str())));
     }
     Ok(threshold)
@@ -331,9 +334,20 @@ fn settings(
             None => Reader::new(source, table.name, Spanned::new(0..0, DeTable::new())),
         };
         let read = |entries: DeTable<'_>, span: Range<usize>| {
+            let spans: Vec<(String, Range<usize>)> = entries
+                .iter()
+                .map(|(key, value)| (key.get_ref().to_string(), value.span()))
+                .collect();
             let value = Spanned::new(span.clone(), DeValue::Table(entries));
             (table.read)(ValueDeserializer::from(value)).map_err(|error| {
-                place(source, &error, span.clone()).context(format_args!("in [{}]", table.name))
+                let mut input_error = InputError::toml_part(source, &error, span.clone());
+                // What a type says of the table as a whole begins with the key that it is about.
+                let about = error.message().split([' ', '`']).find(|word| !word.is_empty());
+                let own = spans.iter().find(|(key, _)| Some(key.as_str()) == about);
+                if let Some((_, place)) = own.filter(|_| error.span().is_none_or(|at| at == span)) {
+                    input_error = input_error.at(source, place.clone());
+                }
+                input_error.context(format_args!("in [{}]", table.name))
             })
         };
         let mut values = vec![read(base.entries.clone(), base.span.clone())?];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::metric::{Measure, Metric, STATS, Unit, Unknown, catalogue};
 use super::{Bound, COMPARISONS, Comparison, Exact, Threshold};
-use crate::input::{InputError, Source, list};
+use crate::input::{InputError, Source, list, near};
 
 /// A threshold that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,10 +102,13 @@ impl<'a> Parser<'a> {
         let measure = match Measure::named(&path) {
             Ok(measure) => measure,
             Err(Unknown::Metric) => {
-                let known = catalogue().map(|(name, _)| name).collect();
-                return Err(self
-                    .error(span, format!("unknown metric `{path}`"))
-                    .near(&path, known));
+                let known: Vec<&str> = catalogue().map(|(name, _)| name).collect();
+                // Metrics of times are known without the statistic behind them.
+                let word = match near(&path, &known) {
+                    Some(_) => &path,
+                    None => path.split('.').next().unwrap_or(&path),
+                };
+                return Err(self.error(span, format!("unknown metric `{path}`")).near(word, known));
             }
             Err(Unknown::Stat) => {
                 let stat = path.rsplit_once('.').map_or("", |(_, stat)| stat);
@@ -115,9 +118,9 @@ impl<'a> Parser<'a> {
                     .near(stat, known));
             }
             Err(Unknown::StatMissing) => {
-                let stats = list(&STATS);
+                let stats = list(&STATS, "or");
                 let error = self.error(span, format!("`{path}` is many times: which of them?"));
-                return Err(error.label(format!("expected {stats} after it")));
+                return Err(error.label(format!("expected one of {stats} after it")));
             }
         };
         let mut metric = Metric { measure, kind: None, reason: None };

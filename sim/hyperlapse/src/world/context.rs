@@ -21,6 +21,8 @@ thread_local! {
     static RUN: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
     /// The tracked future that is being polled.
     static ACTOR: Cell<Option<Tracked>> = const { Cell::new(None) };
+    /// The tracked future that was polled last in the poll of this task.
+    static LAST_ACTOR: Cell<Option<Tracked>> = const { Cell::new(None) };
     /// Where the task that is being polled was spawned; known to tokio's hooks only.
     static TASK: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
     /// Virtual time as this poll has read it; `UNREAD` before it has.
@@ -71,7 +73,11 @@ pub(super) fn enter(shared: &Arc<Shared>) -> impl Drop + use<> {
 
 /// Who acts at this moment on this thread.
 pub(super) fn actor() -> Actor {
-    match (ACTOR.get(), TASK.get()) {
+    name(ACTOR.get())
+}
+
+fn name(tracked: Option<Tracked>) -> Actor {
+    match (tracked, TASK.get()) {
         (Some(Tracked::User(id)), _) => Actor::User(id),
         (Some(Tracked::Body), _) => Actor::World,
         (None, Some(place)) => Actor::Task(place.to_string().into()),
@@ -162,10 +168,12 @@ impl<F: Future> Future for TrackedFuture<F> {
             }
         }
         let this = self.project();
+        let _restore = Restore(ACTOR.replace(Some(*this.actor)));
+        LAST_ACTOR.set(Some(*this.actor));
+        let polled = this.future.poll(cx);
         #[cfg(not(tokio_unstable))]
         count_poll();
-        let _restore = Restore(ACTOR.replace(Some(*this.actor)));
-        this.future.poll(cx)
+        polled
     }
 }
 
@@ -182,9 +190,10 @@ pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder) {
         .on_task_terminate(move |_| tasks(-1))
         .on_before_task_poll(|meta| {
             TASK.set(Some(meta.spawned_at()));
-            count_poll();
+            LAST_ACTOR.set(None);
         })
         .on_after_task_poll(|_| {
+            count_poll();
             TASK.set(None);
             NOW_NS.set(UNREAD);
         });
@@ -226,7 +235,7 @@ fn look_at_the_clock(polls: &mut Polls) {
     }
     polls.since_progress += u64::from(CHECK_EVERY);
     if polls.since_progress > SPIN_LIMIT + SPIN_LIMIT_PER_TASK * polls.tasks {
-        shared.life.spins(polls.since_progress, actor());
+        shared.life.spins(polls.since_progress, name(LAST_ACTOR.get()));
     }
 }
 

@@ -249,9 +249,12 @@ impl Sim {
 
     /// Counts one check of a property; `detail` says what was seen, if it does not hold.
     pub fn check_with(&self, property: &Property, holds: bool, detail: impl FnOnce() -> String) {
+        if holds {
+            return self.0.with(|recorder| recorder.properties.holds(property));
+        }
         let at_ns = self.0.now_ns();
         let news = self.0.with(|recorder| {
-            let news = recorder.properties.check(property, at_ns, holds, detail);
+            let news = recorder.properties.fails(property, at_ns, detail);
             news.map(|violation| violation.detail.clone())
         });
         if let Some(detail) = news {
