@@ -94,7 +94,10 @@ impl InputError {
         match near(word, &known) {
             Some(candidate) => self.help(format!("did you mean `{candidate}`?")),
             None if known.is_empty() => self,
-            None => self.help(broken(&format!("known are {}", list(&known, "and")))),
+            None => {
+                let are = if known.len() == 1 { "is" } else { "are" };
+                self.help(format!("known {are} {}", list(&known, "and")))
+            }
         }
     }
 
@@ -205,7 +208,7 @@ impl fmt::Display for InputError {
             group = group.element(Level::NOTE.message(&**label));
         }
         if let Some(help) = &self.help {
-            group = group.element(Level::HELP.message(&**help));
+            group = group.element(Level::HELP.message(broken(help)));
         }
         f.write_str(&Renderer::plain().render(&[group]))
     }

@@ -32,9 +32,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use toml::de::{DeTable, DeValue};
 
 use crate::build_info::Build;
 use crate::event::Fingerprint;
@@ -49,7 +51,8 @@ pub const SEED_FILE_FORMAT: u32 = 1;
 /// The greatest seed that there is.
 pub const MAX_SEED: u64 = i64::MAX as u64;
 
-/// A failing run, to be replayed. See the [module](self) for the file.
+/// A failing run, to be replayed: a small TOML file that people can read. Seeds are below 2^63, since
+/// TOML's integers are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeedFile {
@@ -134,15 +137,40 @@ impl SeedFile {
         let toml_error = |error: toml::de::Error| InputError::toml(source, &error);
         // The version first: of another version nothing else can be said.
         let version: Version = toml::from_str(&source.text).map_err(toml_error)?;
-        if *version.format.get_ref() != SEED_FILE_FORMAT {
-            let format = version.format.get_ref();
-            return Err(InputError::new(format!("this seed file has format {format}"))
-                .at(source, version.format.span())
+        let Some(format) = version.format else {
+            return Err(InputError::new("this is not a seed file: it has no `format`")
+                .at(source, 0..0)
+                .help("`replay` takes seed files; scenario files are for `run`"));
+        };
+        if *format.get_ref() != SEED_FILE_FORMAT {
+            return Err(InputError::new(format!("this seed file has format {}", format.get_ref()))
+                .at(source, format.span())
                 .label(format!(
                     "expected {SEED_FILE_FORMAT}, which is all that this build reads"
                 )));
         }
-        toml::from_str(&source.text).map_err(toml_error)
+        let seed_file: Self = toml::from_str(&source.text).map_err(toml_error)?;
+        if seed_file.seed > MAX_SEED {
+            // TOML's own integers end there; this reader's do not.
+            return Err(InputError::new(format!("{} is not a seed", seed_file.seed))
+                .at(source, Self::place(source, &["seed"]))
+                .label(format!("expected a whole number from 0 to {MAX_SEED}")));
+        }
+        Ok(seed_file)
+    }
+
+    /// Where the entry under these keys stands in the text of a seed file.
+    pub(crate) fn place(source: &Source, keys: &[&str]) -> Range<usize> {
+        let mut place = 0..0;
+        let Ok(root) = DeTable::parse(&source.text) else { return place };
+        let mut table = root.get_ref();
+        for key in keys {
+            let Some((key, value)) = table.get_key_value(*key) else { break };
+            place = key.span().start..value.span().end;
+            let DeValue::Table(inner) = value.get_ref() else { break };
+            table = inner;
+        }
+        place
     }
 
     /// What was set, in a form that can be applied.

@@ -3,9 +3,10 @@
 use super::args::ReplayArgs;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
-use crate::input::Source;
+use crate::input::{InputError, Source};
 use crate::replay::compare;
 use crate::report::{self, Detail};
+use crate::scenario::overrides::Override;
 use crate::seed_file::{Expect, SeedFile};
 use crate::suite::{Case, Suite};
 
@@ -17,10 +18,11 @@ pub(super) fn replay<S: Clone + Send + 'static>(
     // All are read before any is run: a slip in the last one is not found after minutes.
     let mut cases = Vec::new();
     for path in &args.files {
-        let seed_file = SeedFile::read(path)?;
+        let source = Source::read(path)?;
+        let seed_file = SeedFile::parse(&source)?;
         let case = suite
             .replay_case(&seed_file)
-            .map_err(|error| error.context(format_args!("seed file {}", path.display())))?;
+            .map_err(|error| placed(suite, &source, &seed_file, error))?;
         cases.push((path, seed_file, case));
     }
     let build = Build::of_binary(suite.name(), suite.version());
@@ -64,15 +66,50 @@ impl<S: Clone + Send + 'static> Suite<S> {
     ///
     /// # Errors
     /// When the suite does not know its scenario or system, or something cannot be set.
-    pub fn replay_case(&self, seed_file: &SeedFile) -> Result<Case, crate::InputError> {
-        let set = seed_file.overrides();
-        let system = Some(seed_file.system.as_str());
+    pub fn replay_case(&self, seed_file: &SeedFile) -> Result<Case, InputError> {
+        self.case_told(seed_file, Some(&seed_file.system), &seed_file.overrides())
+    }
+
+    fn case_told(
+        &self,
+        seed_file: &SeedFile,
+        system: Option<&str>,
+        set: &[Override],
+    ) -> Result<Case, InputError> {
         match &seed_file.text {
-            None => self.case(&seed_file.scenario, system, &set),
+            None => self.case(&seed_file.scenario, system, set),
             Some(text) => {
                 let source = Source::new(format!("scenario {}", seed_file.scenario), text.as_str());
-                self.case_from(&source, system, &set)
+                self.case_from(&source, system, set)
             }
         }
     }
+}
+
+/// The error of a case that cannot be made, with its place in the seed file that tells of it.
+fn placed<S: Clone + Send + 'static>(
+    suite: &Suite<S>,
+    source: &Source,
+    seed_file: &SeedFile,
+    error: InputError,
+) -> InputError {
+    let at = |keys: &[&str]| error.clone().at(source, SeedFile::place(source, keys));
+    // One part after the other is taken in: the part that the error comes with is what is wrong.
+    if suite.case_told(seed_file, None, &[]).is_err() {
+        return match seed_file.text {
+            None => at(&["scenario"]),
+            // Its place is one within that text, which is shown.
+            Some(_) => error.context(format_args!("in `text` of {}", source.name)),
+        };
+    }
+    let set = seed_file.overrides();
+    for taken in 0..=set.len() {
+        if suite.case_told(seed_file, Some(&seed_file.system), &set[..taken]).is_err() {
+            return match taken.checked_sub(1) {
+                None => at(&["system"]),
+                Some(last) => at(&["set", &set[last].path]),
+            };
+        }
+    }
+    error
 }
