@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use hyperlapse::decision::StrategyChoice;
 use hyperlapse::{Finished, report};
 use serde_json::Value;
 
@@ -33,6 +34,27 @@ fn runs_side_by_side_do_not_see_each_other() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(together.iter().all(|runs| *runs == alone));
+}
+
+#[test]
+fn a_bent_run_is_as_repeatable_as_a_plain_one() {
+    let suite = conversation_load::suite();
+    let mut bent = 0;
+    for name in ["queue", "drain", "rapid-cycles", "panicking-users"] {
+        let mut case = suite.case(name, None, &[]).unwrap();
+        case.strategy = Some(StrategyChoice::Random);
+        for seed in 0..4 {
+            let first = suite.run(&case, seed);
+            assert_eq!(first.verdict.failures, [], "{name} with seed {seed}");
+            assert_eq!(
+                without_host(&first),
+                without_host(&suite.run(&case, seed)),
+                "{name}, {seed}"
+            );
+            bent += usize::from(first.record.decisions_total > 0);
+        }
+    }
+    assert!(bent > 8, "only {bent} of 16 runs were bent at all");
 }
 
 /// Heap bytes too are the same within one build.

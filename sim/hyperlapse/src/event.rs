@@ -104,6 +104,8 @@ pub enum EventKind {
         /// What was seen.
         detail: String,
     },
+    /// A decision bent the run.
+    Decision(Text),
     /// Something that the scenario wanted in the stream.
     Note(Text),
 }
@@ -127,6 +129,7 @@ impl EventKind {
             EventKind::Violated { .. } => 14,
             EventKind::Note(_) => 15,
             EventKind::Cancelled => 16,
+            EventKind::Decision(_) => 17,
         }
     }
 }
@@ -155,6 +158,7 @@ impl fmt::Display for EventKind {
                 write!(f, "panicked at {location}: {message}")
             }
             EventKind::Fault(what) => write!(f, "fault: {what}"),
+            EventKind::Decision(what) => write!(f, "decision: {what}"),
             EventKind::Violated { property, detail } if detail.is_empty() => {
                 write!(f, "violated: {property}")
             }
@@ -288,6 +292,7 @@ fn chain(before: u64, event: &Event) -> u64 {
         EventKind::Refused(text)
         | EventKind::Failed(text)
         | EventKind::Fault(text)
+        | EventKind::Decision(text)
         | EventKind::Note(text) => [text, ""],
         EventKind::Panicked { message, location } => [message, location],
         EventKind::Violated { property, detail } => [property, detail],

@@ -85,6 +85,7 @@ pub mod alloc;
 mod build_info;
 #[cfg(feature = "cli")]
 mod cli;
+pub mod decision;
 mod event;
 mod input;
 mod metrics;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decision::Decision;
 use crate::event::{Event, Fingerprint};
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
@@ -47,6 +48,11 @@ pub struct Record {
     pub panics: Vec<Panic>,
     /// Faults that the world injected, by name.
     pub faults: BTreeMap<String, u64>,
+    /// Decisions that bent the run, in order; the first of them where there were very many.
+    #[serde(skip)]
+    pub decisions: Vec<Decision>,
+    /// How many decisions there were.
+    pub decisions_total: u64,
     /// Heap bytes; `None` without [`crate::CountingAllocator`].
     pub memory: Option<Memory>,
     /// The last events, or all of them where they were asked for.

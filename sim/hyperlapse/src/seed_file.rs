@@ -11,6 +11,9 @@
 //! checkpoints = ["…", "…"]             # the hash after 1, 2, 4, 8, … events
 //! tail = ["…"]                         # the last events, for people and to tell where replays part
 //!
+//! strategy = "replay"                  # "none" when left out; "random" decides by the seed
+//! decisions = ["yield user-3 17"]      # of a replay
+//!
 //! [set]                                # what was changed with --set
 //! "manager.max_concurrent" = "19"
 //!
@@ -39,6 +42,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use crate::build_info::Build;
+use crate::decision::{Decision, StrategyChoice};
 use crate::event::Fingerprint;
 use crate::input::{InputError, Source};
 use crate::scenario::overrides::Override;
@@ -80,6 +84,12 @@ pub struct SeedFile {
     /// The scenario, where the suite does not bring it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What bent the run: the name of a strategy, or `replay` of the decisions below.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub strategy: String,
+    /// The decisions to take, where the strategy is `replay`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
     /// What was set: whole path and value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
@@ -87,6 +97,14 @@ pub struct SeedFile {
     pub failure: Failure,
     /// What ran it.
     pub build: Build,
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+fn is_none(strategy: &str) -> bool {
+    strategy == "none"
 }
 
 /// What the replay of a seed file should come to.
@@ -104,6 +122,7 @@ impl SeedFile {
     /// The seed file of a run that failed; `None` when it did not.
     pub fn of(case: &Case, finished: &Finished, build: Build) -> Option<Self> {
         let record = &finished.record;
+        let strategy = case.strategy();
         Some(Self {
             format: SEED_FILE_FORMAT,
             scenario: record.scenario.clone(),
@@ -114,6 +133,11 @@ impl SeedFile {
             events: record.events,
             checkpoints: record.checkpoints.clone(),
             tail: record.kept_events.iter().map(ToString::to_string).collect(),
+            strategy: strategy.name().to_owned(),
+            decisions: match strategy {
+                StrategyChoice::Replay(decisions) => decisions.clone(),
+                _ => Vec::new(),
+            },
             text: case.text.as_deref().map(str::to_owned),
             set: case.set.iter().map(|set| (set.path.clone(), set.value.clone())).collect(),
             failure: finished.verdict.failures.first()?.clone(),
@@ -171,6 +195,20 @@ impl SeedFile {
             table = inner;
         }
         place
+    }
+
+    /// What bends the replay.
+    ///
+    /// # Errors
+    /// When this build has no strategy of that name.
+    pub fn strategy(&self) -> Result<StrategyChoice, InputError> {
+        if self.strategy == "replay" {
+            return Ok(StrategyChoice::Replay(self.decisions.clone()));
+        }
+        StrategyChoice::named(&self.strategy).ok_or_else(|| {
+            let error = InputError::new(format!("unknown strategy `{}`", self.strategy));
+            error.nearest(&self.strategy, StrategyChoice::NAMES.into_iter().chain(["replay"]))
+        })
     }
 
     /// What was set, in a form that can be applied.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use crate::decision::StrategyChoice;
 use crate::event::Keep;
 use crate::input::{InputError, Source};
 use crate::property::Property;
@@ -104,8 +105,17 @@ pub struct Case {
     pub system: String,
     /// What was set, with whole paths.
     pub set: Vec<Override>,
+    /// What bends its runs, instead of what the scenario says.
+    pub strategy: Option<StrategyChoice>,
     /// The text of the scenario before anything was set, when it is not one that the suite brings.
     pub text: Option<Arc<str>>,
+}
+
+impl Case {
+    /// What bends its runs.
+    pub fn strategy(&self) -> &StrategyChoice {
+        self.strategy.as_ref().unwrap_or(self.scenario.strategy())
+    }
 }
 
 /// A run with its verdict.
@@ -278,7 +288,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             let error = InputError::new(format!("there is no system `{system}`"));
             return Err(error.nearest(system, self.vocabulary.systems.iter().copied()));
         }
-        Ok(Case { system: system.to_owned(), scenario, set: whole, text })
+        Ok(Case { system: system.to_owned(), scenario, set: whole, strategy: None, text })
     }
 
     /// Runs a case with a seed.
@@ -304,6 +314,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             .expect("the script of a scenario was checked when it was read");
         let (make, body) = (Arc::clone(make), Arc::clone(body));
         let options = RunOptions {
+            strategy: case.strategy().clone(),
             system: case.system.clone(),
             set: case.set.iter().map(|set| (set.path.clone(), set.value.clone())).collect(),
             properties: properties.to_vec(),

@@ -41,7 +41,7 @@ fn users_who_wait_for_ever_are_named_at_the_virtual_deadline() {
     });
     let (kind, message) = failure(&record);
     assert_eq!(kind, FailureKind::Deadline);
-    insta::assert_snapshot!(message, @"virtual deadline: at the virtual deadline of 1 min 00 s 2 users had not left; user 1 was waiting for its operation to be accepted since 1.000 s");
+    insta::assert_snapshot!(message, @"virtual deadline: after 1 min 00 s of virtual time 2 users had not left; user 1 was waiting for its operation to be accepted since 1.000 s");
     let Outcome::DeadlineReached { waiting, waiting_total, .. } = &record.outcome else { panic!() };
     assert_eq!((waiting.len(), *waiting_total), (2, 2));
     assert_eq!(record.virtual_ns, 60_000_000_000);
@@ -52,7 +52,7 @@ fn a_body_that_waits_for_ever_is_found_without_any_timer() {
     let record = run(&scenario(1), RunOptions::seed(0), |_| pending());
     let (kind, message) = failure(&record);
     assert_eq!(kind, FailureKind::Deadline);
-    insta::assert_snapshot!(message, @"virtual deadline: at the virtual deadline of 1 min 00 s the scenario's body was still waiting");
+    insta::assert_snapshot!(message, @"virtual deadline: after 1 min 00 s of virtual time the scenario's body was still waiting");
 }
 
 #[test]

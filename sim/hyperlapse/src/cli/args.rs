@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::decision::StrategyChoice;
 use crate::scenario::overrides::Override;
 use crate::seed_file::MAX_SEED;
 
@@ -61,6 +62,10 @@ pub(super) struct RunArgs {
     /// Change a setting of the scenario, such as users=100 or manager.max_concurrent=19
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub(super) set: Vec<Override>,
+    /// What bends the runs, instead of what the scenario says: none, or random (a rate for each kind of
+    /// decision, drawn per seed)
+    #[arg(long, value_name = "NAME", value_parser = strategy)]
+    pub(super) strategy: Option<StrategyChoice>,
     /// How results are printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
@@ -129,6 +134,11 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 /// The error of an override is told without its picture: clap shows the argument itself.
 fn set(text: &str) -> Result<Override, String> {
     text.parse().map_err(|_| "expected the form PATH=VALUE, such as users=100".to_owned())
+}
+
+fn strategy(text: &str) -> Result<StrategyChoice, String> {
+    let known = || format!("expected one of {}", StrategyChoice::NAMES.join(", "));
+    StrategyChoice::named(text).ok_or_else(known)
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -67,7 +67,10 @@ impl<S: Clone + Send + 'static> Suite<S> {
     /// # Errors
     /// When the suite does not know its scenario or system, or something cannot be set.
     pub fn replay_case(&self, seed_file: &SeedFile) -> Result<Case, InputError> {
-        self.case_told(seed_file, Some(&seed_file.system), &seed_file.overrides())
+        let mut case =
+            self.case_told(seed_file, Some(&seed_file.system), &seed_file.overrides())?;
+        case.strategy = Some(seed_file.strategy()?);
+        Ok(case)
     }
 
     fn case_told(

@@ -64,7 +64,10 @@ pub(super) fn run<S: Clone + Send + 'static>(
     args: &RunArgs,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
-    let cases = cases(suite, &args.scenarios, args.system.as_deref(), &args.set)?;
+    let mut cases = cases(suite, &args.scenarios, args.system.as_deref(), &args.set)?;
+    for case in &mut cases {
+        case.strategy = args.strategy.clone();
+    }
     let seeds = args.seeds.clone().unwrap_or_else(|| {
         let seed = args.seed.unwrap_or(0);
         seed..seed + 1

@@ -1,11 +1,11 @@
 //! Reports: pure functions from records to text. None of them reaches into a run.
 //!
-//! | module | what it tells |
+//! | report | what it tells |
 //! | --- | --- |
-//! | [`run`](mod@run) | one run, for a terminal of 80 columns |
-//! | [`summary`](mod@summary) | all runs in a table, failures grouped |
+//! | [`run()`] | one run, for a terminal of 80 columns |
+//! | [`summary()`] | all runs in a table, failures grouped |
 //! | [`json`] | all runs, for programs |
-//! | [`plan`](mod@plan) | what a run will do |
+//! | [`plan()`] | what a run will do |
 
 pub mod json;
 mod plan;

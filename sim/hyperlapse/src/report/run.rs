@@ -1,6 +1,7 @@
 //! One run, for a terminal of 80 columns.
 
 use super::style::{Style, wrap};
+use crate::decision::DecisionKind;
 use crate::metrics::{LatencyRecord, OperationMetrics, Series};
 use crate::record::Record;
 use crate::suite::Finished;
@@ -83,6 +84,9 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     }
     for (fault, times) in &record.faults {
         page.line("fault", &format!("{fault}: {}", plural(*times, "time")));
+    }
+    if record.decisions_total > 0 {
+        decisions(&mut page, record);
     }
     properties(&mut page, record, style);
     thresholds(&mut page, finished, style, detail);
@@ -203,6 +207,17 @@ fn memory(page: &mut Page, record: &Record) {
             ],
         ),
     }
+}
+
+fn decisions(page: &mut Page, record: &Record) {
+    let of = |kind: DecisionKind| record.decisions.iter().filter(|d| d.kind == kind).count();
+    let cells: Vec<String> = DecisionKind::ALL
+        .into_iter()
+        .map(|kind| (of(kind), kind.text()))
+        .filter(|(times, _)| *times > 0)
+        .map(|(times, kind)| format!("{} {kind}", count(times as u64)))
+        .collect();
+    page.cells("decisions", &cells);
 }
 
 fn properties(page: &mut Page, record: &Record, style: Style) {

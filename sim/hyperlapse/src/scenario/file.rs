@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::settings::{Settings, SettingsTable};
 use super::{Inner, Scenario, UserKind};
+use crate::decision::{DecisionKind, StrategyChoice};
 use crate::input::{InputError, Source, list};
 use crate::threshold::Threshold;
 use crate::workload::{MODELS, Workload};
@@ -24,6 +25,8 @@ const KEYS: &[&str] = &[
     "operation",
     "deadline",
     "series_step",
+    "strategy",
+    "decisions",
     "thresholds",
     "workload",
     "mix",
@@ -124,6 +127,9 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     let operation = root.read("operation")?.unwrap_or_else(|| "operation".to_owned());
     let deadline = root.read::<Time>("deadline")?.map(|time| time.0);
     let series_step = time_above_zero(&mut root, "series_step")?.unwrap_or(Duration::from_secs(1));
+    let strategy = word(&mut root, "strategy", &StrategyChoice::NAMES)?;
+    let strategy = strategy.and_then(|name| StrategyChoice::named(&name)).unwrap_or_default();
+    let decisions = decisions(&mut root)?;
     let workload = workload(&mut root)?;
     let (kinds, mut kind_tables) = mix(&mut root, vocabulary)?;
     let thresholds = thresholds(&mut root, &kinds)?;
@@ -141,6 +147,8 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
         thresholds,
         deadline,
         series_step,
+        strategy,
+        decisions,
         settings,
     })))
 }
@@ -160,6 +168,22 @@ fn word(
     Err(InputError::new(format!("unknown {key} `{word}`"))
         .at(root.source, span)
         .nearest(&word, known.iter().copied()))
+}
+
+/// The kinds of decision that the scenario's users can bear; all of them when it does not say.
+fn decisions(root: &mut Reader<'_, '_>) -> Result<Vec<DecisionKind>, InputError> {
+    let source = root.source;
+    let Some(value) = root.take("decisions") else { return Ok(DecisionKind::ALL.to_vec()) };
+    let words: Vec<Spanned<String>> = read_value(source, value)?;
+    let kind = |word: Spanned<String>| {
+        let found = DecisionKind::ALL.into_iter().find(|kind| kind.text() == word.get_ref());
+        found.ok_or_else(|| {
+            InputError::new(format!("unknown kind of decision `{}`", word.get_ref()))
+                .at(source, word.span())
+                .nearest(word.get_ref(), DecisionKind::ALL.map(DecisionKind::text))
+        })
+    };
+    words.into_iter().map(kind).collect()
 }
 
 fn time_above_zero(root: &mut Reader<'_, '_>, key: &str) -> Result<Option<Duration>, InputError> {

@@ -14,6 +14,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::decision::{DecisionKind, StrategyChoice};
 use crate::input::{InputError, Source};
 use crate::threshold::Threshold;
 use crate::workload::Workload;
@@ -57,6 +58,8 @@ struct Inner {
     thresholds: Vec<Threshold>,
     deadline: Option<Duration>,
     series_step: Duration,
+    strategy: StrategyChoice,
+    decisions: Vec<DecisionKind>,
     settings: Settings,
 }
 
@@ -116,6 +119,16 @@ impl Scenario {
         self.0.series_step
     }
 
+    /// What bends its runs unless another strategy is asked for.
+    pub fn strategy(&self) -> &StrategyChoice {
+        &self.0.strategy
+    }
+
+    /// The kinds of decision that its users can bear.
+    pub fn decisions(&self) -> &[DecisionKind] {
+        &self.0.decisions
+    }
+
     /// The suite's own settings: those of the users of this kind, or of the scenario.
     ///
     /// # Panics
@@ -154,6 +167,8 @@ impl ScenarioBuilder {
             thresholds: Vec::new(),
             deadline: None,
             series_step: Duration::from_secs(1),
+            strategy: StrategyChoice::None,
+            decisions: DecisionKind::ALL.to_vec(),
             settings: Settings::default(),
         };
         Self { inner, thresholds: Vec::new() }
@@ -192,6 +207,12 @@ impl ScenarioBuilder {
     /// Settings that the scenario's code asks for by their type.
     pub fn settings<T: Any + Send + Sync>(mut self, settings: T) -> Self {
         self.inner.settings.insert(Arc::new(settings));
+        self
+    }
+
+    /// The kinds of decision that its users can bear; all of them unless it says otherwise.
+    pub fn decisions(mut self, kinds: impl IntoIterator<Item = DecisionKind>) -> Self {
+        self.inner.decisions = kinds.into_iter().collect();
         self
     }
 

@@ -9,7 +9,7 @@ use crate::units;
 
 pub(super) const ABOUT: &str = "n users at one instant, one iteration each";
 
-/// `kind = "all-at-once"`: see the [module](self).
+/// `kind = "all-at-once"`: all users at one instant, one iteration each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AllAtOnce {

@@ -10,7 +10,7 @@ use crate::units;
 pub(super) const ABOUT: &str =
     "n users at one instant, again every so often; each burst has users of its own";
 
-/// `kind = "bursts"`: see the [module](self).
+/// `kind = "bursts"`: a crowd at one instant, again and again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bursts {

@@ -11,7 +11,7 @@ use crate::units;
 pub(super) const ABOUT: &str =
     "n users, each in a loop for a duration, with a pause between iterations";
 
-/// `kind = "closed"`: see the [module](self).
+/// `kind = "closed"`: a fixed number of users, each in a loop for a duration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Closed {

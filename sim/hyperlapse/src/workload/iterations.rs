@@ -9,7 +9,7 @@ use crate::units;
 
 pub(super) const ABOUT: &str = "n users with m iterations each, with a pause between iterations";
 
-/// `kind = "per-user-iterations"`: see the [module](self).
+/// `kind = "per-user-iterations"`: a fixed number of users with a fixed number of iterations each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PerUserIterations {

@@ -37,7 +37,7 @@ pub(crate) use mix::assign;
 /// More users than this in one run is a slip of the finger, not a load.
 const MAX_USERS: u64 = 10_000_000;
 
-/// A model of load. See the [module](self) for those there are.
+/// A model of load: [`AllAtOnce`], [`Closed`], [`Bursts`], [`PerUserIterations`].
 pub trait Workload: fmt::Debug + Send + Sync {
     /// Whether it can be run.
     ///

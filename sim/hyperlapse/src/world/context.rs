@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
 
+use super::bend;
 use super::sim::Shared;
 use crate::event::{Actor, EventKind};
 use crate::record::Panic;
@@ -85,6 +86,24 @@ fn name(tracked: Option<Tracked>) -> Actor {
             Actor::Task("somewhere (tokio tells where with --cfg tokio_unstable)".into())
         }
         (None, None) => Actor::World,
+    }
+}
+
+/// Who acts under this address in the spawn tree.
+pub(super) fn actor_of(address: &str) -> Actor {
+    let user = address.strip_prefix("user-");
+    let id = user.map(|rest| rest.split_once('@').map_or(rest, |(id, _)| id));
+    match id.and_then(|id| id.parse().ok()) {
+        Some(id) => Actor::User(id),
+        None if address == "body" => Actor::World,
+        None => Actor::Task(address.to_owned().into()),
+    }
+}
+
+/// Calls `f` with the run of this thread, if it is a run's.
+pub(super) fn with_run(f: impl FnOnce(&Shared)) {
+    if let Some(shared) = RUN.with(|run| run.borrow().clone()) {
+        f(&shared);
     }
 }
 
@@ -186,11 +205,18 @@ pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder) {
         POLLS.set(polls);
     };
     builder
-        .on_task_spawn(move |_| tasks(1))
-        .on_task_terminate(move |_| tasks(-1))
+        .on_task_spawn(move |meta| {
+            tasks(1);
+            bend::spawned(meta.id());
+        })
+        .on_task_terminate(move |meta| {
+            tasks(-1);
+            bend::ended(meta.id());
+        })
         .on_before_task_poll(|meta| {
             TASK.set(Some(meta.spawned_at()));
             LAST_ACTOR.set(None);
+            bend::before_poll(meta.id());
         })
         .on_after_task_poll(|_| {
             count_poll();

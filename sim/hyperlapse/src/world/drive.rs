@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::bend;
 use super::context::tracked;
 use super::sim::Sim;
 use super::user::User;
+use crate::decision::Address;
 use crate::event::{Actor, EventKind};
 use crate::workload::{Distribution, Repeat, Wave};
 
@@ -112,7 +114,9 @@ where
             Stay { user: User::new(sim.clone(), id), crowd: Arc::clone(crowd), arrived: false };
         let offset = plan.offset(id);
         let life = live(stay, Arc::clone(script), offset, until, pause.clone());
-        drop(tokio::spawn(tracked(Some(id), life)));
+        let address = || Address::from(format!("user-{id}"));
+        bend::name_next(address);
+        drop(tokio::spawn(bend::postponable(address, tracked(Some(id), life))));
     }
 }
 
@@ -172,7 +176,10 @@ where
             Until::Instant(end) if Instant::now() >= end => break,
             _ => {}
         }
-        script(stay.user.clone()).await;
+        let user = &stay.user;
+        let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
+        // Cancelled or done: the user goes on.
+        let _ = bend::cancellable(address, script(user.clone())).await;
         let time = pause.sample(&stay.user);
         stay.user.next_iteration();
         let last = matches!(until, Until::Iteration(times) if stay.user.iteration() >= times);

@@ -10,8 +10,10 @@
 //! | [`user`] | a virtual user and its operations |
 //! | [`drive`] | plays a plan's waves |
 //! | [`recorder`] | takes events, leaves a record |
+//! | [`bend`] | where decisions are asked for and carried out |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
 
+pub(crate) mod bend;
 mod context;
 mod drive;
 mod recorder;
@@ -28,6 +30,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::alloc;
+use crate::decision::{Address, Decision, StrategyChoice};
 use crate::event::Keep;
 use crate::metrics::Memory;
 use crate::property::Property;
@@ -53,6 +56,8 @@ pub struct RunOptions {
     pub properties: Vec<Property>,
     /// Which events are kept as they are.
     pub keep: Keep,
+    /// What bends the run.
+    pub strategy: StrategyChoice,
     /// Time on the host's clock without any sign of life after which the run is given up.
     pub hang_after: Duration,
 }
@@ -65,6 +70,7 @@ impl Default for RunOptions {
             set: Vec::new(),
             properties: Vec::new(),
             keep: Keep::default(),
+            strategy: StrategyChoice::default(),
             hang_after: Duration::from_secs(30),
         }
     }
@@ -139,13 +145,15 @@ where
         rss_bytes: rss_bytes(),
         profile: Profile::current(),
     };
-    shared.into_record(options, ended.outcome, ended.virtual_ns, ended.memory, host)
+    shared.into_record(options, ended, host)
 }
 
 struct Ended {
     outcome: Outcome,
     virtual_ns: u64,
     memory: Option<Memory>,
+    decisions: Vec<Decision>,
+    decisions_total: u64,
 }
 
 /// Waits for the run, and gives it up when it shows no sign of life for `hang_after`.
@@ -169,7 +177,14 @@ fn watch(
             (seen, seen_at) = (beats, Instant::now());
         } else if seen_at.elapsed() >= hang_after {
             let outcome = Outcome::Hung { seconds: seen_at.elapsed().as_secs() };
-            return Ended { outcome, virtual_ns: shared.last_event_ns(), memory: None };
+            return Ended {
+                outcome,
+                virtual_ns: shared.last_event_ns(),
+                memory: None,
+                // They lie on the thread that does not answer.
+                decisions: Vec::new(),
+                decisions_total: 0,
+            };
         }
     }
 }
@@ -180,6 +195,7 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let _context = context::enter(shared);
+    bend::begin(shared.strategy());
     let runtime = runtime(shared.streams().seed());
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
@@ -188,10 +204,11 @@ where
     });
     // What tasks do when they are torn down is not part of the run.
     shared.close();
+    let (decisions, decisions_total) = bend::end();
     let memory = shared.memory();
     // A destructor of the system may panic; the record stands all the same.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
-    Ended { outcome, virtual_ns, memory }
+    Ended { outcome, virtual_ns, memory, decisions, decisions_total }
 }
 
 fn runtime(seed: u64) -> tokio::runtime::Runtime {
@@ -219,11 +236,13 @@ where
     let sim = Sim::new(Arc::clone(shared));
     alloc::reset_peak();
     shared.mark_memory_before();
-    let mut task = tokio::spawn(async move {
+    let address = || Address::from("body");
+    bend::name_next(address);
+    let mut task = tokio::spawn(bend::postponable(address, async move {
         let shared = Arc::clone(sim.shared());
         context::tracked(None, body(sim)).await;
         shared.mark_memory_after();
-    });
+    }));
     let mut sleep = pin!(tokio::time::sleep(deadline));
     let mut spinning = pin!(shared.life.spinning());
     std::future::poll_fn(|cx| {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Event, EventKind, EventLog, Keep};
-use crate::metrics::{Collector, Memory};
+use crate::metrics::Collector;
 use crate::plan::Plan;
 use crate::property::{Properties, Property};
-use crate::record::{Host, MAX_PANICS, Outcome, Panic, Record};
+use crate::record::{Host, MAX_PANICS, Panic, Record};
 use crate::scenario::Scenario;
 use crate::units;
-use crate::world::RunOptions;
+use crate::world::{Ended, RunOptions};
 
 pub(super) struct Recorder {
     log: EventLog,
@@ -68,11 +68,10 @@ impl Recorder {
         self,
         scenario: &Scenario,
         options: RunOptions,
-        outcome: Outcome,
-        virtual_ns: u64,
-        memory: Option<Memory>,
+        ended: Ended,
         host: Host,
     ) -> Record {
+        let Ended { outcome, virtual_ns, memory, decisions, decisions_total } = ended;
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
         let (fingerprint, events) = (self.log.fingerprint(), self.log.count());
         let (kept_events, checkpoints) = self.log.into_kept();
@@ -90,6 +89,8 @@ impl Recorder {
             properties: self.properties.into_records(),
             panics: self.panics,
             faults: self.faults,
+            decisions,
+            decisions_total,
             memory,
             kept_events,
             checkpoints,

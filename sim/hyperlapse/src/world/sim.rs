@@ -9,18 +9,19 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::RunOptions;
 use super::context::{self, Life};
 use super::drive::Drive;
 use super::recorder::Recorder;
 use super::user::User;
+use super::{Ended, RunOptions, bend};
 use crate::alloc;
+use crate::decision::{Strategy, StrategyChoice};
 use crate::event::{Actor, Event, EventKind, Text};
 use crate::metrics::Memory;
 use crate::plan::Plan;
 use crate::property::Property;
 use crate::random::{StreamRng, Streams};
-use crate::record::{Host, Outcome, Record};
+use crate::record::{Host, Record};
 use crate::scenario::Scenario;
 use crate::units;
 
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     scenario: Scenario,
     plan: Plan,
     streams: Streams,
+    strategy: StrategyChoice,
     start: OnceLock<Instant>,
     /// `None` once the run is over: what happens while tasks are torn down is not part of it.
     recorder: Mutex<Option<Recorder>>,
@@ -55,6 +57,7 @@ impl Shared {
             scenario: scenario.clone(),
             plan,
             streams: Streams::new(options.seed),
+            strategy: options.strategy.clone(),
             start: OnceLock::new(),
             recorder: Mutex::new(Some(recorder)),
             finished: Mutex::new(None),
@@ -74,6 +77,11 @@ impl Shared {
 
     pub(super) fn streams(&self) -> &Streams {
         &self.streams
+    }
+
+    /// What bends this run.
+    pub(super) fn strategy(&self) -> Option<Box<dyn Strategy>> {
+        self.strategy.make(&self.streams, self.scenario.decisions())
     }
 
     pub(super) fn start_clock(&self) {
@@ -143,15 +151,13 @@ impl Shared {
     pub(super) fn into_record(
         self: Arc<Self>,
         options: RunOptions,
-        outcome: Outcome,
-        virtual_ns: u64,
-        memory: Option<Memory>,
+        ended: Ended,
         host: Host,
     ) -> Record {
         // A run that hangs has not closed its record, and never will touch it again.
         let recorder = lock(&self.finished).take().or_else(|| lock(&self.recorder).take());
         let recorder = recorder.expect("the record of a run is taken once");
-        recorder.finish(&self.scenario, options, outcome, virtual_ns, memory, host)
+        recorder.finish(&self.scenario, options, ended, host)
     }
 }
 
@@ -235,6 +241,12 @@ impl Sim {
     /// A virtual user outside of the workload, for scenarios that act step by step.
     pub fn user(&self, id: u32) -> User {
         User::new(self.clone(), id)
+    }
+
+    /// Bends the run no more: from here on tasks go in tokio's own order. For the end of a scenario, where
+    /// it is probed whether the system has recovered.
+    pub fn calm(&self) {
+        bend::calm();
     }
 
     /// Notes something in the event stream: it shows in traces and counts for the fingerprint.

@@ -32,7 +32,7 @@ pub struct NoMistake;
 
 impl Mistake for NoMistake {}
 
-/// The bot. See the [module](self).
+/// The bot: one mutex, a queue, a deadline for each conversation.
 pub struct Handmade<M>(Arc<Shared<M>>);
 
 struct Shared<M> {
