@@ -5,12 +5,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 const NAME: &str = "conversation-load";
 
 /// The path of the command in this build's profile.
 pub fn path() -> PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(find).clone()
+}
+
+fn find() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     let dependencies = test.parent().expect("it lies in a folder");
     let profile = dependencies.parent().expect("of a folder of the profile");
