@@ -21,7 +21,7 @@ use std::sync::Arc;
 use hyperlapse::{CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
-use scripts::{converse, drain, limits, visit};
+use scripts::{converse, drain, limits, storm, visit};
 use settings::{ConversationSettings, DrainSettings, ManagerSettings, VisitSettings};
 
 /// Here and not in the binary, so that the tests measure memory just as the command does.
@@ -52,7 +52,7 @@ const SCENARIOS: &[(&str, &str)] = &[
 ];
 
 /// Scenarios that are run when they are named.
-const ON_DEMAND: &[(&str, &str)] = &[scenario!("panicking-users")];
+const ON_DEMAND: &[(&str, &str)] = &[scenario!("panicking-users"), scenario!("storm")];
 
 /// The suite.
 pub fn suite() -> Suite<System> {
@@ -83,6 +83,12 @@ pub fn suite() -> Suite<System> {
             "users who go quiet, stay active, or never stop",
             visit::PROPERTIES,
             visit::visits,
+        )
+        .script(
+            "storm",
+            "queueing, leaving, panicking, being cancelled",
+            storm::PROPERTIES,
+            storm::storm,
         )
         .script(
             "drain",

@@ -56,7 +56,7 @@ impl DecisionKind {
 /// A place in the spawn tree: `body`, `user-3`, `user-3.0` (its first child), `user-3@2` (its iteration 2).
 pub type Address = Arc<str>;
 
-/// One choice that was taken, or is to be taken again. As text: `yield user-3 17`.
+/// One choice that was taken, or is to be taken again. As text: `yield user-3 17+1`, `cancel user-3@0 2`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Decision {
@@ -66,11 +66,15 @@ pub struct Decision {
     pub task: Address,
     /// At which of its polls, from 0.
     pub nth: u64,
+    /// Of a yield: how many awaits of a tokio resource still pass in that poll before it yields. The first
+    /// is usually the one that woke the task.
+    pub after: u8,
 }
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.kind.text(), self.task, self.nth)
+        write!(f, "{} {} {}", self.kind.text(), self.task, self.nth)?;
+        if self.after > 0 { write!(f, "+{}", self.after) } else { Ok(()) }
     }
 }
 
@@ -93,15 +97,18 @@ impl FromStr for Decision {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let malformed =
-            || format!("`{text}` is not a decision: expected one such as \"yield user-3 17\"");
+            || format!("`{text}` is not a decision: expected one such as \"yield user-3 17+1\"");
         let mut words = text.split(' ');
         let (kind, task, nth) = (words.next(), words.next(), words.next());
         let (Some(kind), Some(task), Some(nth), None) = (kind, task, nth, words.next()) else {
             return Err(malformed());
         };
         let kind = DecisionKind::ALL.into_iter().find(|known| known.text() == kind);
-        match (kind, nth.parse()) {
-            (Some(kind), Ok(nth)) if !task.is_empty() => Ok(Self { kind, task: task.into(), nth }),
+        let (nth, after) = nth.split_once('+').unwrap_or((nth, "0"));
+        match (kind, nth.parse(), after.parse()) {
+            (Some(kind), Ok(nth), Ok(after)) if !task.is_empty() => {
+                Ok(Self { kind, task: task.into(), nth, after })
+            }
             _ => Err(malformed()),
         }
     }
@@ -124,8 +131,8 @@ pub struct Point<'a> {
 /// knows nothing of tokio. Points come in the order of the run; an answer may depend on them and on the
 /// strategy's own stream alone.
 pub trait Strategy: Send {
-    /// Whether to take this decision.
-    fn decide(&mut self, point: &Point<'_>) -> bool;
+    /// Whether to take this decision, and for a yield after how many awaits ([`Decision::after`]).
+    fn decide(&mut self, point: &Point<'_>) -> Option<u8>;
 }
 
 /// Which strategy a run follows.
@@ -183,10 +190,20 @@ mod tests {
 
     #[test]
     fn decisions_are_read_as_they_are_written() {
-        for text in ["yield body 0", "postpone user-3.0.1 17", "cancel user-3@2 5"] {
+        for text in
+            ["yield body 0", "postpone user-3.0.1 17", "cancel user-3@2 5", "yield user-0 3+2"]
+        {
             assert_eq!(text.parse::<Decision>().unwrap().to_string(), text);
         }
-        for text in ["", "yield", "yield body", "jump body 0", "yield body x", "yield body 0 0"] {
+        for text in [
+            "",
+            "yield",
+            "yield body",
+            "jump body 0",
+            "yield body x",
+            "yield body 0 0",
+            "yield body 1+x",
+        ] {
             assert!(text.parse::<Decision>().is_err(), "{text}");
         }
     }

@@ -19,6 +19,9 @@ const RATES: [(DecisionKind, f64, f64); 3] = [
     (DecisionKind::Cancel, 0.005, 0.2),
 ];
 
+/// A yield comes after 0 up to, not including, so many awaits of its poll.
+const AWAITS: u64 = 4;
+
 struct Kind {
     kind: DecisionKind,
     rate: f64,
@@ -56,16 +59,17 @@ impl RandomWalk {
 }
 
 impl Strategy for RandomWalk {
-    fn decide(&mut self, point: &Point<'_>) -> bool {
-        let Some(kind) = self.0.iter_mut().find(|kind| kind.kind == point.kind) else {
-            return false;
-        };
+    fn decide(&mut self, point: &Point<'_>) -> Option<u8> {
+        let kind = self.0.iter_mut().find(|kind| kind.kind == point.kind)?;
         if kind.gap > 0 {
             kind.gap -= 1;
-            return false;
+            return None;
         }
         kind.draw_gap();
-        true
+        Some(match point.kind {
+            DecisionKind::Yield => kind.rng.below(AWAITS) as u8,
+            DecisionKind::Postpone | DecisionKind::Cancel => 0,
+        })
     }
 }
 
@@ -78,7 +82,9 @@ mod tests {
         let mut walk = RandomWalk::new(&Streams::new(seed), &DecisionKind::ALL);
         let task = "body".into();
         DecisionKind::ALL.map(|kind| {
-            (0..10_000).filter(|nth| walk.decide(&Point { kind, task: &task, nth: *nth })).count()
+            (0..10_000)
+                .filter(|nth| walk.decide(&Point { kind, task: &task, nth: *nth }).is_some())
+                .count()
         })
     }
 
@@ -101,7 +107,7 @@ mod tests {
         for seed in 0..50 {
             let mut walk = RandomWalk::new(&Streams::new(seed), &[DecisionKind::Yield]);
             let point = Point { kind: DecisionKind::Cancel, task: &"user-0@0".into(), nth: 0 };
-            assert!((0..1_000).all(|_| !walk.decide(&point)));
+            assert!((0..1_000).all(|_| walk.decide(&point).is_none()));
         }
     }
 }

@@ -1,21 +1,23 @@
 //! A given list of decisions, and no others.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{Address, Decision, DecisionKind, Point, Strategy};
 
 /// See the [module](self).
-pub(super) struct Replay(BTreeSet<(Address, u64, DecisionKind)>);
+pub(super) struct Replay(BTreeMap<(Address, u64, DecisionKind), u8>);
 
 impl Replay {
     pub(super) fn new(decisions: &[Decision]) -> Self {
-        let key = |decision: &Decision| (decision.task.clone(), decision.nth, decision.kind);
-        Self(decisions.iter().map(key).collect())
+        let entry = |decision: &Decision| {
+            ((decision.task.clone(), decision.nth, decision.kind), decision.after)
+        };
+        Self(decisions.iter().map(entry).collect())
     }
 }
 
 impl Strategy for Replay {
-    fn decide(&mut self, point: &Point<'_>) -> bool {
-        self.0.contains(&(point.task.clone(), point.nth, point.kind))
+    fn decide(&mut self, point: &Point<'_>) -> Option<u8> {
+        self.0.get(&(point.task.clone(), point.nth, point.kind)).copied()
     }
 }

@@ -70,15 +70,14 @@ pub(super) struct Bend {
 }
 
 impl Bend {
-    fn ask(&mut self, kind: DecisionKind, task: &Address, nth: u64) -> bool {
-        let decided = self.strategy.decide(&Point { kind, task, nth });
-        if decided {
-            self.taken_total += 1;
-            if self.taken.len() < MAX_DECISIONS {
-                self.taken.push(Decision { kind, task: task.clone(), nth });
-            }
+    fn ask(&mut self, kind: DecisionKind, task: &Address, nth: u64) -> Option<Decision> {
+        let after = self.strategy.decide(&Point { kind, task, nth })?;
+        let decision = Decision { kind, task: task.clone(), nth, after };
+        self.taken_total += 1;
+        if self.taken.len() < MAX_DECISIONS {
+            self.taken.push(decision.clone());
         }
-        decided
+        Some(decision)
     }
 }
 
@@ -110,6 +109,10 @@ fn with<T>(f: impl FnOnce(&mut Bend) -> T) -> Option<T> {
         return None;
     }
     BEND.with(|bend| bend.try_borrow_mut().ok()?.as_mut().map(f))
+}
+
+fn ask(kind: DecisionKind, task: &Address, nth: u64) -> Option<Decision> {
+    with(|bend| bend.ask(kind, task, nth)).flatten()
 }
 
 /// The next task that is spawned on this thread has this address.
@@ -145,25 +148,25 @@ pub(super) fn before_poll(id: tokio::task::Id) {
         let task = bend.tasks.get_mut(&id)?;
         let (address, nth) = (task.address.clone(), task.polls);
         task.polls += 1;
-        bend.ask(DecisionKind::Yield, &address, nth).then_some((address, nth))
+        bend.ask(DecisionKind::Yield, &address, nth)
     });
-    if let Some(Some((address, nth))) = yields {
-        spend_budget();
-        tell(DecisionKind::Yield, &address, nth);
+    if let Some(Some(decision)) = yields {
+        spend_budget(decision.after);
+        tell(&decision);
     }
 }
 
-fn tell(kind: DecisionKind, address: &Address, nth: u64) {
+fn tell(decision: &Decision) {
     context::with_run(|shared: &Shared| {
-        let text = format!("{} {address} {nth}", kind.text());
-        shared.emit(context::actor_of(address), EventKind::Decision(text.into()));
+        let kind = EventKind::Decision(decision.to_string().into());
+        shared.emit(context::actor_of(&decision.task), kind);
     });
 }
 
-/// Leaves the task that is polled nothing of its budget.
-fn spend_budget() {
+/// Leaves the task that is polled so many units of its budget.
+fn spend_budget(leave: u8) {
     let mut cx = Context::from_waker(Waker::noop());
-    for _ in 0..BUDGET {
+    for _ in u32::from(leave)..BUDGET {
         match poll_proceed(&mut cx) {
             Poll::Ready(unit) => unit.made_progress(),
             Poll::Pending => break,
@@ -197,15 +200,15 @@ impl<F: Future> Future for Postponable<F> {
         if let Some(address) = this.address {
             let nth = *this.polls;
             *this.polls += 1;
-            if with(|bend| bend.ask(DecisionKind::Postpone, address, nth)) == Some(true) {
-                tell(DecisionKind::Postpone, address, nth);
+            if let Some(decision) = ask(DecisionKind::Postpone, address, nth) {
+                tell(&decision);
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             #[cfg(not(tokio_unstable))]
-            if with(|bend| bend.ask(DecisionKind::Yield, address, nth)) == Some(true) {
-                spend_budget();
-                tell(DecisionKind::Yield, address, nth);
+            if let Some(decision) = ask(DecisionKind::Yield, address, nth) {
+                spend_budget(decision.after);
+                tell(&decision);
             }
         }
         this.future.poll(cx)
@@ -240,8 +243,9 @@ impl<F: Future> Future for Cancellable<F> {
             let nth = *this.polls;
             *this.polls += 1;
             // Not before it has begun: then there is nothing to cancel.
-            if nth > 0 && with(|bend| bend.ask(DecisionKind::Cancel, address, nth)) == Some(true) {
-                tell(DecisionKind::Cancel, address, nth);
+            let decision = if nth > 0 { ask(DecisionKind::Cancel, address, nth) } else { None };
+            if let Some(decision) = decision {
+                tell(&decision);
                 return Poll::Ready(None);
             }
         }

@@ -5,11 +5,13 @@
 //! | [`converse`] | a conversation in turns, by any workload |
 //! | [`limits`] | one start too many, step by step: globally, and for one user |
 //! | [`visit`] | users who go quiet beside users who stay active |
+//! | [`storm`] | everything at once, for finding what is wrong |
 //! | [`drain`] | a shutdown in the middle of the load |
 
 pub mod converse;
 pub mod drain;
 pub mod limits;
+pub mod storm;
 pub mod visit;
 
 use std::sync::Arc;

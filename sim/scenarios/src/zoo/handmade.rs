@@ -20,6 +20,18 @@ pub trait Mistake: Send + Sync + 'static {
     /// Whether a conversation that is dropped without an end gives its slot back.
     const FREES_ON_DROP: bool = true;
 
+    /// Whether a slot that was granted to somebody who has gone meanwhile passes on to the next.
+    const PASSES_A_GRANT_ON: bool = true;
+
+    /// Whether somebody who gives up waiting leaves the queue.
+    const LEAVES_THE_QUEUE: bool = true;
+
+    /// Whether a user at their own limit lets those behind pass.
+    const LETS_OTHERS_PASS: bool = true;
+
+    /// Whether it looks for a free slot and takes it in one go, or asks elsewhere in between.
+    const CHECKS_AND_TAKES_AT_ONCE: bool = true;
+
     /// Whether a limit is reached.
     fn is_full(active: usize, limit: usize) -> bool {
         active >= limit
@@ -39,6 +51,8 @@ struct Shared<M> {
     state: Mutex<State>,
     /// Somebody left.
     left: Notify,
+    /// What is known of users: asked before a conversation begins. Nearly always free.
+    profiles: tokio::sync::Mutex<()>,
     mistake: PhantomData<M>,
 }
 
@@ -47,6 +61,7 @@ struct State {
     active: BTreeMap<u64, Active>,
     per_user: BTreeMap<UserId, usize>,
     queue: VecDeque<Waiter>,
+    tickets: u64,
     draining: bool,
     counts: Counts,
 }
@@ -59,6 +74,7 @@ struct Active {
 }
 
 struct Waiter {
+    ticket: u64,
     user: UserId,
     grant: oneshot::Sender<Result<u64, Reason>>,
 }
@@ -71,12 +87,14 @@ impl<M: Mistake> Handmade<M> {
             active: BTreeMap::new(),
             per_user: BTreeMap::new(),
             queue: VecDeque::new(),
+            tickets: 0,
             draining: false,
             counts: Counts::default(),
         };
         Self(Arc::new(Shared {
             state: Mutex::new(state),
             left: Notify::new(),
+            profiles: tokio::sync::Mutex::new(()),
             mistake: PhantomData,
         }))
     }
@@ -117,6 +135,15 @@ impl<M: Mistake> Shared<M> {
         id
     }
 
+    /// A place at the end of the queue.
+    fn queue<'a>(&'a self, state: &mut State, user: &UserId) -> Place<'a, M> {
+        let (grant, granted) = oneshot::channel();
+        let ticket = state.tickets;
+        state.tickets += 1;
+        state.queue.push_back(Waiter { ticket, user: user.clone(), grant });
+        Place { bot: self, ticket, granted }
+    }
+
     /// Takes a conversation off, and lets in who waits for its slot.
     fn finish(&self, state: &mut State, id: u64) {
         let Some(conversation) = state.active.remove(&id) else { return };
@@ -135,6 +162,9 @@ impl<M: Mistake> Shared<M> {
         let mut place = 0;
         while place < state.queue.len() {
             if Self::refusal(state, &state.queue[place].user).is_some() {
+                if !M::LETS_OTHERS_PASS {
+                    break;
+                }
                 place += 1;
                 continue;
             }
@@ -194,7 +224,15 @@ impl<M: Mistake> Bot for Handmade<M> {
     fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
         Box::pin(async move {
             let asked = Instant::now();
-            let granted = {
+            if !M::CHECKS_AND_TAKES_AT_ONCE {
+                let refusal = Shared::<M>::refusal(&self.0.lock(), user);
+                if refusal.is_none() {
+                    let _profile = self.0.profiles.lock().await;
+                    let id = Shared::<M>::begin(&mut self.0.lock(), user);
+                    return Ok(self.talk(id, Duration::ZERO));
+                }
+            }
+            let mut place = {
                 let mut state = self.0.lock();
                 self.0.expire_due(&mut state);
                 match Shared::<M>::refusal(&state, user) {
@@ -211,14 +249,11 @@ impl<M: Mistake> Bot for Handmade<M> {
                         state.counts.refused += 1;
                         return Err("queue full");
                     }
-                    Some(_) => {
-                        let (grant, granted) = oneshot::channel();
-                        state.queue.push_back(Waiter { user: user.clone(), grant });
-                        granted
-                    }
+                    Some(_) => self.0.queue(&mut state, user),
                 }
             };
-            let id = granted.await.expect("a waiter is answered before the bot is gone")?;
+            let granted = (&mut place.granted).await;
+            let id = granted.expect("a waiter is answered before the bot is gone")?;
             Ok(self.talk(id, asked.elapsed()))
         })
     }
@@ -258,6 +293,28 @@ impl<M: Mistake> Bot for Handmade<M> {
                 self.0.finish(&mut state, id);
             }
         })
+    }
+}
+
+/// Somebody's place in the queue. Giving it up passes on what was granted meanwhile.
+struct Place<'a, M: Mistake> {
+    bot: &'a Shared<M>,
+    ticket: u64,
+    granted: oneshot::Receiver<Result<u64, Reason>>,
+}
+
+impl<M: Mistake> Drop for Place<'_, M> {
+    fn drop(&mut self) {
+        let mut state = self.bot.lock();
+        if M::LEAVES_THE_QUEUE {
+            state.queue.retain(|waiter| waiter.ticket != self.ticket);
+        }
+        // Empty when the grant was taken.
+        if let Ok(Ok(id)) = self.granted.try_recv()
+            && M::PASSES_A_GRANT_ON
+        {
+            self.bot.finish(&mut state, id);
+        }
     }
 }
 

@@ -4,9 +4,13 @@
 //! the handmade bot holds every scenario, so that what is found is the mistake and nothing else. Adding a
 //! member is a file with its mistake and a line in [`MEMBERS`].
 
+mod check_then_act;
 mod handmade;
+mod head_of_line;
 mod leak_on_panic;
+mod lost_grant;
 mod off_by_one;
+mod queue_ghost;
 
 use std::sync::Arc;
 
@@ -37,5 +41,21 @@ pub const MEMBERS: &[Member] = &[
     member::<leak_on_panic::LeakOnPanic>(
         "leak-on-panic",
         "zoo: frees a slot when the conversation is ended, not when it is dropped",
+    ),
+    member::<check_then_act::CheckThenAct>(
+        "check-then-act",
+        "zoo: sees a free slot, awaits something else, takes the slot without looking again",
+    ),
+    member::<lost_grant::LostGrant>(
+        "lost-grant",
+        "zoo: loses a slot that was granted to somebody who gave up waiting",
+    ),
+    member::<queue_ghost::QueueGhost>(
+        "queue-ghost",
+        "zoo: who gives up waiting stays in the queue",
+    ),
+    member::<head_of_line::HeadOfLine>(
+        "head-of-line",
+        "zoo: a user at their own limit holds up everybody behind them",
     ),
 ];
