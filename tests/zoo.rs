@@ -47,7 +47,7 @@ fn what_plain_load_finds() {
 /// bent or users are cancelled.
 #[test]
 fn every_member_is_found_by_the_storm() {
-    const SEEDS: u64 = 250;
+    const SEEDS: u64 = 1_000;
     let suite = conversation_load::suite();
     let mut table = format!("{:<16}{:>24}{:>24}\n", "", "plain scheduling", "random decisions");
     for member in MEMBERS {
