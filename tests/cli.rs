@@ -183,8 +183,8 @@ fn the_line_that_is_printed_replays_the_failure() {
     let folder = folder();
     let run = output(folder.path(), &FAILING);
     let report = text(&run.stdout);
-    let line = report.lines().find_map(|line| line.trim().strip_prefix("replay: "));
-    let words: Vec<&str> = line.expect("a failure has its line").split(' ').collect();
+    let line = report.lines().find_map(|line| line.trim().strip_prefix("replay "));
+    let words: Vec<&str> = line.expect("a failure has its line").trim().split(' ').collect();
     let replay =
         Command::new(words[0]).args(&words[1..]).current_dir(folder.path()).output().unwrap();
     assert_eq!(replay.status.code(), Some(1));

@@ -200,7 +200,7 @@ impl TryFrom<String> for Fingerprint {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.len() != 16 {
+        if text.len() != 16 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("`{text}` is not a fingerprint: expected 16 hexadecimal digits"));
         }
         u64::from_str_radix(&text, 16)

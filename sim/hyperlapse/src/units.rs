@@ -14,15 +14,29 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 pub mod duration {
     use std::time::Duration;
 
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use serde::de::{self, Error};
+    use serde::{Deserializer, Serializer};
 
     /// Reads `"50ms"`, `"1m 30s"`, `"24h"`.
     ///
     /// # Errors
     /// When the text is not a duration.
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(from)?;
-        parse(&text).map_err(D::Error::custom)
+        struct Text;
+
+        impl de::Visitor<'_> for Text {
+            type Value = Duration;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a time such as \"50ms\", \"1m 30s\" or \"24h\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Duration, E> {
+                parse(text).map_err(E::custom)
+            }
+        }
+
+        from.deserialize_str(Text)
     }
 
     /// Writes what [`deserialize`] reads.
@@ -34,8 +48,9 @@ pub mod duration {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-        humantime::parse_duration(text)
-            .map_err(|why| format!("`{text}` is not a duration ({why}): expected one such as \"50ms\", \"1m 30s\" or \"24h\""))
+        humantime::parse_duration(text).map_err(|_| {
+            format!("`{text}` is not a time: expected one such as \"50ms\", \"1m 30s\" or \"24h\"")
+        })
     }
 }
 

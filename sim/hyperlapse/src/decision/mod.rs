@@ -6,10 +6,11 @@
 //! n-th poll, never by a global count: taking one decision out leaves the meaning of the others, so a
 //! list of them can be replayed, and cut down.
 //!
-//! | module | strategy |
+//! | strategy | what it decides |
 //! | --- | --- |
-//! | [`random_walk`] | each kind of decision with a rate that the seed draws |
-//! | [`replay`] | a given list, and nothing else |
+//! | [`StrategyChoice::None`] | nothing |
+//! | [`StrategyChoice::Random`] | each kind of decision at a rate that the seed draws |
+//! | [`StrategyChoice::Replay`] | a given list, and nothing else |
 //!
 //! Adding a strategy is a file with an implementation of [`Strategy`] and a line in [`StrategyChoice`].
 
@@ -141,7 +142,8 @@ pub enum StrategyChoice {
     /// No decisions: tokio's own order.
     #[default]
     None,
-    /// See [`random_walk`].
+    /// A random walk: each seed switches kinds of decisions on or off and draws a rate for each, from rare
+    /// to heavy.
     Random,
     /// These decisions and no others.
     Replay(Vec<Decision>),

@@ -84,14 +84,14 @@ pub fn summary(
         if sweep { "failed".to_owned() } else { String::new() },
         "completed".to_owned(),
         "refused".to_owned(),
-        if sweep { "p95 over seeds".to_owned() } else { "p95".to_owned() },
+        if sweep { "p95".to_owned() } else { "p95".to_owned() },
         "virtual".to_owned(),
     ]];
     for case in cases {
         let p95 = match case.p95_ns {
             None => "-".to_owned(),
             Some((low, high)) if low == high => seconds(low),
-            Some((low, high)) => format!("{} to {}", seconds(low), seconds(high)),
+            Some((low, high)) => span(&seconds(low), &seconds(high)),
         };
         rows.push(vec![
             case.scenario.clone(),
@@ -115,11 +115,13 @@ pub fn summary(
     let runs: u64 = cases.iter().map(|case| case.runs).sum();
     let completed: u64 = cases.iter().map(|case| case.completed).sum();
     let virtual_ns: u64 = cases.iter().map(|case| case.virtual_ns).sum();
-    let passed = plural(cases.len() as u64 - failed, "scenario");
-    let mut line = format!("{} passed, {} failed", passed, count(failed));
-    if runs > cases.len() as u64 {
-        line.push_str(&format!(" in {}", plural(runs, "run")));
-    }
+    let scenarios = plural(cases.len() as u64, "scenario");
+    let in_runs = match runs > cases.len() as u64 {
+        true => format!(" in {}", plural(runs, "run")),
+        false => String::new(),
+    };
+    let passed = count(cases.len() as u64 - failed);
+    let line = format!("{scenarios}{in_runs}: {passed} passed, {} failed", count(failed));
     let line = if failed == 0 { style.good(&line) } else { style.bad(&line) };
     let wall = wall_ns.map_or(String::new(), |wall| format!(", in {} of wall time", seconds(wall)));
     text.push_str(&format!(
@@ -130,34 +132,54 @@ pub fn summary(
     text
 }
 
+/// Two quantities as one, the unit once where both have the same: `0.012-0.040 s`.
+fn span(low: &str, high: &str) -> String {
+    match (low.rsplit_once(' '), high.rsplit_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same && !number.contains(' ') => {
+            format!("{number}-{high}")
+        }
+        _ if low == high => low.to_owned(),
+        _ => format!("{low} - {high}"),
+    }
+}
+
+/// What failed, case by case; each with the line that replays its first seed, once.
 fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
     let mut text = String::new();
-    for case in cases {
+    for case in cases.iter().filter(|case| !case.passed()) {
+        let title = format!("{} on {} fails", case.scenario, case.system);
+        text.push_str(&format!("{}\n", style.bad(&title)));
+        let mut replayed = None;
         for ((kind, name), group) in &case.failures {
-            let title = format!("{} of {} on {}", kind.text(), case.scenario, case.system);
-            text.push_str(&format!("{}\n", style.bad(&title)));
-            text.push_str(&format!("  {name}\n"));
-            for line in wrap(&group.message, 76) {
-                text.push_str(&format!("    {line}\n"));
+            let what = format!("{name}: {}", group.message);
+            for (i, line) in wrap(&what, 80 - 2 - KIND).iter().enumerate() {
+                let kind = if i == 0 { kind.text() } else { "" };
+                text.push_str(&format!("  {kind:<KIND$}{line}\n"));
             }
-            let seeds = match case.runs {
-                1 => format!("seed {}", group.first_seed),
-                runs => format!(
-                    "{} of {}, first seed {}",
-                    count(group.seeds),
-                    plural(runs, "seed"),
-                    group.first_seed
-                ),
-            };
-            text.push_str(&format!("  {seeds}\n"));
-            if let Some(file) = &group.seed_file {
-                text.push_str(&format!("  replay: {command} replay {}\n", file.display()));
+            if case.runs > 1 {
+                let of = plural(case.runs, "seed");
+                let (seeds, first) = (count(group.seeds), group.first_seed);
+                text.push_str(&format!(
+                    "  {:<KIND$}in {seeds} of {of}, first in seed {first}\n",
+                    ""
+                ));
             }
-            text.push('\n');
+            if let Some(file) = group.seed_file.as_ref().filter(|file| replayed != Some(*file)) {
+                replayed = Some(file);
+                text.push_str(&format!(
+                    "  {:<KIND$}{command} replay {}\n",
+                    "replay",
+                    file.display()
+                ));
+            }
         }
+        text.push('\n');
     }
     text
 }
+
+/// Room for the kind of a failure.
+const KIND: usize = 11;
 
 /// Columns as wide as their widest cell; numbers to the right. Columns without a heading are left out.
 fn table(rows: &[Vec<String>], lead: impl Fn(usize) -> String) -> String {
