@@ -8,8 +8,11 @@ use crate::scenario::Scenario;
 use crate::units;
 use crate::workload::{Repeat, Wave, assign};
 
-/// Virtual time that a run may take beyond what its load takes by itself.
-const GRACE: Duration = Duration::from_secs(3_600);
+/// Virtual time without any event after which a run has come to a stop, beside its users' pauses.
+const QUIET: Duration = Duration::from_secs(3_600);
+
+/// Virtual time that a run may take beyond what its load takes by itself, however busy it is.
+const GRACE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// The load of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,9 @@ pub struct Plan {
     pub offset_of_user_ns: Vec<u64>,
     /// When the run ends as a failure, in virtual time.
     pub deadline: Duration,
+    /// Virtual time without any event after which it ends as a failure before that; `None` when the
+    /// scenario sets a deadline of its own.
+    pub quiet: Option<Duration>,
 }
 
 impl Plan {
@@ -46,12 +52,17 @@ impl Plan {
                 let spread = units::nanos(wave.spread);
                 offset_of_user_ns.extend(wave.users.clone().map(|user| match spread {
                     0 => 0,
-                    _ => streams.stream(format_args!("user/{user}/arrival")).below(spread),
+                    _ => streams.stream(format_args!("drive/{user}/arrival")).below(spread),
                 }));
             }
         }
-        let deadline = scenario.deadline().unwrap_or_else(|| expected(&waves) + GRACE);
-        Self { waves, kind_of_user, offset_of_user_ns, deadline }
+        let deadline =
+            scenario.deadline().unwrap_or_else(|| expected(&waves).saturating_add(GRACE));
+        // Exponential pauses are longer than 30 times their mean once in 10^13.
+        let pause = waves.iter().map(|wave| wave.pause.mean()).max().unwrap_or_default();
+        let longest = pause.saturating_mul(30).saturating_add(QUIET);
+        let quiet = scenario.deadline().is_none().then_some(longest);
+        Self { waves, kind_of_user, offset_of_user_ns, deadline, quiet }
     }
 
     /// How many users it has.
@@ -75,10 +86,11 @@ fn expected(waves: &[Wave]) -> Duration {
         let lasts = match wave.repeat {
             Repeat::For(duration) => duration,
             Repeat::Times(times) => {
-                wave.pause.mean() * u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX)
+                let pauses = u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX);
+                wave.pause.mean().saturating_mul(pauses)
             }
         };
-        wave.at + wave.spread + lasts
+        wave.at.saturating_add(wave.spread).saturating_add(lasts)
     };
     waves.iter().map(end).max().unwrap_or_default()
 }

@@ -95,14 +95,13 @@ impl PropertyRecord {
         Self { kind, checked: 0, held: 0, held_last: false, violation: None }
     }
 
-    fn expect_kind(&self, property: &Property) {
-        assert!(
-            self.kind == property.kind,
-            "the property `{}` is checked as {:?} here and as {:?} elsewhere",
-            property.name,
-            property.kind,
-            self.kind
-        );
+    fn expect_kind(&self, property: &Property) -> Result<(), WrongKind> {
+        let (here, elsewhere) = (property.kind, self.kind);
+        if here == elsewhere {
+            Ok(())
+        } else {
+            Err(WrongKind { name: property.name, here, elsewhere })
+        }
     }
 
     /// Why the run breaks the property, if it does.
@@ -124,6 +123,15 @@ impl PropertyRecord {
             _ => None,
         }
     }
+}
+
+/// A property of one name that is checked as two kinds: a bug of the scenario.
+#[derive(Debug, thiserror::Error)]
+#[error("the property `{name}` is checked as {here:?} here and as {elsewhere:?} elsewhere")]
+pub(crate) struct WrongKind {
+    name: &'static str,
+    here: PropertyKind,
+    elsewhere: PropertyKind,
 }
 
 /// The checks of one run: a handful, looked through in the order of their declaration.
@@ -151,23 +159,30 @@ impl Properties {
     }
 
     /// Counts one check that holds: the way that nearly all of them go.
-    pub(crate) fn holds(&mut self, property: &Property) {
+    ///
+    /// # Errors
+    /// When it is checked as another kind elsewhere.
+    pub(crate) fn holds(&mut self, property: &Property) -> Result<(), WrongKind> {
         let record = self.entry(property);
-        record.expect_kind(property);
+        record.expect_kind(property)?;
         record.checked += 1;
         record.held += 1;
         record.held_last = true;
+        Ok(())
     }
 
     /// Counts one check that does not hold; gives the violation when this is the violation that the record keeps.
+    ///
+    /// # Errors
+    /// When it is checked as another kind elsewhere.
     pub(crate) fn fails(
         &mut self,
         property: &Property,
         at_ns: u64,
-        detail: impl FnOnce() -> String,
-    ) -> Option<&Violation> {
+        detail: &str,
+    ) -> Result<bool, WrongKind> {
         let record = self.entry(property);
-        record.expect_kind(property);
+        record.expect_kind(property)?;
         record.checked += 1;
         record.held_last = false;
         let keep = match record.kind {
@@ -176,10 +191,10 @@ impl Properties {
             PropertyKind::Sometimes => false,
         };
         if keep {
-            record.violation = Some(Violation { at_ns, detail: detail() });
+            record.violation = Some(Violation { at_ns, detail: detail.to_owned() });
         }
         // Of an `eventually` only the judgement at the end is news; a check on the way is not.
-        record.violation.as_ref().filter(|_| keep && record.kind == PropertyKind::Always)
+        Ok(keep && record.kind == PropertyKind::Always)
     }
 
     pub(crate) fn into_records(self) -> BTreeMap<String, PropertyRecord> {
@@ -196,9 +211,10 @@ mod tests {
         properties.declare(&[property]);
         for (i, holds) in checks.iter().enumerate() {
             match holds {
-                true => properties.holds(&property),
+                true => properties.holds(&property).unwrap(),
                 false => {
-                    properties.fails(&property, i as u64 * 1_000_000, || format!("check {i}"));
+                    let detail = format!("check {i}");
+                    properties.fails(&property, i as u64 * 1_000_000, &detail).unwrap();
                 }
             }
         }

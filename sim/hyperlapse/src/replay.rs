@@ -105,7 +105,7 @@ impl Replayed {
 
     fn reason(&self, then: &Build, now: &Build) -> String {
         if !now.binary.is_empty() && then.binary == now.binary {
-            return "  this is the very binary that recorded it: the system is not deterministic\n"
+            return "  this is the very binary that recorded it: the system is not deterministic,\n  or the file was edited\n"
                 .to_owned();
         }
         let mut differs = Vec::new();

@@ -278,7 +278,13 @@ impl<S: Clone + Send + 'static> Suite<S> {
             (source, path) = overrides::apply(&source, change, &self.vocabulary.root_keys())?;
             // Read after each change, so that an error is that of the change.
             scenario = file::read(&source, &self.vocabulary)?;
-            whole.push(Override { path, value: change.value.clone() });
+            let change = Override { path, value: change.value.clone() };
+            // A seed file keeps what was set without its order: it must not matter.
+            if let Some(other) = whole.iter().find(|other: &&Override| other.overlaps(&change)) {
+                let message = format!("--set {other} and --set {change} set the same thing");
+                return Err(InputError::new(message).help("leave one of them out"));
+            }
+            whole.push(change);
         }
         let system = system.or(scenario.system()).or(self.vocabulary.systems.first().copied());
         let Some(system) = system else {

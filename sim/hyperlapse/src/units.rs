@@ -47,10 +47,17 @@ pub mod duration {
         to.collect_str(&humantime::format_duration(*duration))
     }
 
+    /// Far below what the nanoseconds of a run can count, so that no sum of times overflows.
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
     pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-        humantime::parse_duration(text).map_err(|_| {
+        let time = humantime::parse_duration(text).map_err(|_| {
             format!("`{text}` is not a time: expected one such as \"50ms\", \"1m 30s\" or \"24h\"")
-        })
+        })?;
+        if time > LONGEST {
+            return Err(format!("`{text}` is too long: expected at most 100 years"));
+        }
+        Ok(time)
     }
 }
 

@@ -109,6 +109,52 @@ fn many_users_at_one_instant_are_no_livelock() {
     assert_eq!(record.metrics.operations.completed, 20_000);
 }
 
+/// What the scenario says of a failure is the scenario's code: it may panic, and it may use the run.
+#[test]
+fn a_detail_that_panics_or_uses_the_run_does_not_hang_it() {
+    const P: hyperlapse::Property = hyperlapse::Property::always("p", "");
+    let options = RunOptions { hang_after: Duration::from_secs(5), ..RunOptions::seed(0) };
+    let record = run(&scenario(1), options.clone(), |sim| async move {
+        sim.check_with(&P, false, || panic!("while telling"));
+    });
+    assert_eq!(record.outcome, Outcome::BodyPanicked);
+    assert!(failure(&record).1.contains("while telling"));
+
+    let record = run(&scenario(1), options.clone(), |sim| async move {
+        let noted = sim.clone();
+        sim.check_with(&P, false, move || {
+            noted.note("told");
+            "seen".to_owned()
+        });
+    });
+    assert_eq!(failure(&record).1, "p: at 0.000 s: seen");
+
+    const OTHER_KIND: hyperlapse::Property = hyperlapse::Property::sometimes("p", "");
+    let record = run(&scenario(1), options, |sim| async move {
+        sim.check(&P, true);
+        sim.check(&OTHER_KIND, true);
+    });
+    assert!(failure(&record).1.contains("is checked as Sometimes here and as Always elsewhere"));
+}
+
+#[test]
+fn a_slow_run_is_no_hang_as_long_as_something_happens() {
+    let scenario = Scenario::builder("slow", AllAtOnce::users(1)).build().unwrap();
+    let record = run(&scenario, RunOptions::seed(0), |sim| async move {
+        for _ in 0..100 {
+            sim.sleep(Duration::from_secs(3_000)).await;
+            sim.note("still here");
+        }
+    });
+    assert_eq!(record.outcome, Outcome::Finished);
+    let record = run(&scenario, RunOptions::seed(0), |sim| async move {
+        sim.note("about to wait");
+        pending::<()>().await;
+    });
+    assert_eq!(failure(&record).0, FailureKind::Deadline);
+    assert_eq!(record.virtual_ns, 3_600_000_000_000, "an hour of nothing is enough");
+}
+
 fn panics(body: impl FnOnce(Sim) + Send + 'static) -> Record {
     run(&scenario(3), RunOptions::seed(0), |sim| async move { body(sim) })
 }

@@ -174,6 +174,25 @@ fn heap_bytes_are_those_of_the_run() {
 }
 
 #[test]
+fn a_run_draws_its_hash_keys_from_the_seed() {
+    use std::collections::HashMap;
+    let order = |seed| {
+        let scenario = Scenario::builder("map", AllAtOnce::users(1)).build().unwrap();
+        let seen: Arc<Mutex<Vec<u32>>> = Arc::default();
+        let shared = Arc::clone(&seen);
+        run(&scenario, RunOptions::seed(seed), move |_| async move {
+            let map: HashMap<u32, ()> = (0..100).map(|key| (key, ())).collect();
+            shared.lock().unwrap().extend(map.into_keys());
+        });
+        Arc::try_unwrap(seen).unwrap().into_inner().unwrap()
+    };
+    if cfg!(target_os = "linux") {
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+    }
+}
+
+#[test]
 fn virtual_time_costs_no_real_time_and_sleeps_are_exact() {
     let began = std::time::Instant::now();
     let scenario = Scenario::builder("time", AllAtOnce::users(1)).build().unwrap();

@@ -15,6 +15,7 @@ mod run;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -52,8 +53,11 @@ impl From<InputError> for Stop {
 impl<S: Clone + Send + 'static> Suite<S> {
     /// The command of this suite, for `fn main`: reads the process's arguments and does what they say.
     pub fn main(self) -> ExitCode {
-        let code = self.main_with(std::env::args_os(), &mut io::stdout());
-        ExitCode::from(code)
+        // A panic outside of a run is a bug of ours or of the suite; the hook has told it.
+        let code = catch_unwind(AssertUnwindSafe(|| {
+            self.main_with(std::env::args_os(), &mut io::stdout())
+        }));
+        ExitCode::from(code.unwrap_or(exit::SOFTWARE))
     }
 
     /// The command with these arguments, the first being its own name; gives the [`exit`] code.

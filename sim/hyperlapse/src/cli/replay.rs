@@ -34,8 +34,9 @@ pub(super) fn replay<S: Clone + Send + 'static>(
         let mut finished = suite.run(case, seed_file.seed);
         let mut replayed = compare(seed_file, &finished);
         if args.trace || finished.record.fingerprint != seed_file.fingerprint {
-            // Once more with every event kept, to show them or to find the first that differs.
-            finished = suite.trace(case, seed_file.seed);
+            // Once more with every event kept, to show them or to find the first that differs. What is
+            // judged is the first run: keeping events takes memory.
+            finished.record.kept_events = suite.trace(case, seed_file.seed).record.kept_events;
             replayed = compare(seed_file, &finished);
         }
         if args.trace {

@@ -122,11 +122,6 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
                 let mut text = report::run(&finished, scenario.about(), &load, detail);
                 if let Some(file) = &seed_file {
                     text.push_str(&format!("  seed file      {}\n", file.display()));
-                    text.push_str(&format!(
-                        "  replay         {} replay {}\n",
-                        self.command,
-                        file.display()
-                    ));
                 }
                 terminal.print(&(text + "\n"))?;
             }
@@ -148,7 +143,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let (mut first, mut passed) = (true, true);
         self.each(|_, done| {
             passed &= done.finished.verdict.passed();
-            let text = report::json::run(&done.finished, first);
+            let text = report::json::run(&done.finished, done.seed_file.as_deref(), first);
             first = false;
             terminal.print(&text)
         })?;

@@ -233,7 +233,7 @@ impl Collector {
 
     pub(crate) fn finish(mut self, kind_names: &[String], now_ns: u64) -> Metrics {
         let started = self.started_ns.unwrap_or(0);
-        let duration_ns = self.ended_ns.unwrap_or(now_ns) - started;
+        let duration_ns = self.ended_ns.unwrap_or(now_ns).saturating_sub(started);
         let kinds = kind_names
             .iter()
             .zip(&self.kinds)

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::build_info::Build;
 use crate::event::Fingerprint;
@@ -35,7 +36,15 @@ struct Run<'a> {
     decisions: u64,
     metrics: &'a Metrics,
     memory: Option<Memory>,
+    host: HostOfRun<'a>,
+}
+
+/// What is different every time: what the host measured, and where the seed file went.
+#[derive(Serialize)]
+struct HostOfRun<'a> {
+    #[serde(flatten)]
     host: Host,
+    seed_file: Option<&'a Path>,
 }
 
 #[derive(Serialize)]
@@ -51,7 +60,7 @@ pub fn head(build: &Build) -> String {
 }
 
 /// One run; all but the first have a comma in front.
-pub fn run(finished: &Finished, first: bool) -> String {
+pub fn run(finished: &Finished, seed_file: Option<&Path>, first: bool) -> String {
     let (record, verdict) = (&finished.record, &finished.verdict);
     let run = Run {
         scenario: &record.scenario,
@@ -75,7 +84,7 @@ pub fn run(finished: &Finished, first: bool) -> String {
         decisions: record.decisions_total,
         metrics: &record.metrics,
         memory: record.memory,
-        host: record.host,
+        host: HostOfRun { host: record.host, seed_file },
     };
     let run = serde_json::to_string(&run).expect("a record is plain data with text keys");
     format!("{}{run}", if first { "\n" } else { ",\n" })

@@ -42,13 +42,13 @@ pub fn plan(case: &Case, seed: u64) -> String {
             format_args!("  {:<15}and {} more", "", count((plan.waves.len() - WAVES) as u64)),
         );
     }
-    push(
-        &mut out,
-        format_args!(
-            "  ends           when all have left, at the latest at {}",
-            text(plan.deadline)
-        ),
-    );
+    let ends = match plan.quiet {
+        None => format!("when all have left, at the latest at {}", text(plan.deadline)),
+        Some(quiet) => {
+            format!("when all have left; fails when nothing happens for {}", text(quiet))
+        }
+    };
+    prose(&mut out, "ends", &ends);
     for (i, threshold) in scenario.thresholds().iter().enumerate() {
         let label = if i == 0 { "thresholds" } else { "" };
         push(&mut out, format_args!("  {label:<15}{threshold}"));

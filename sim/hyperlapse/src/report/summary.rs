@@ -1,7 +1,7 @@
 //! The end of a `run`: every scenario in a line, and what it came to.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::style::{Style, wrap};
 use crate::suite::Finished;
@@ -84,7 +84,7 @@ pub fn summary(
         if sweep { "failed".to_owned() } else { String::new() },
         "completed".to_owned(),
         "refused".to_owned(),
-        if sweep { "p95".to_owned() } else { "p95".to_owned() },
+        "p95".to_owned(),
         "virtual".to_owned(),
     ]];
     for case in cases {
@@ -132,6 +132,13 @@ pub fn summary(
     text
 }
 
+/// A path as a shell takes it.
+fn pasteable(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+}
+
 /// Two quantities as one, the unit once where both have the same: `0.012-0.040 s`.
 fn span(low: &str, high: &str) -> String {
     match (low.rsplit_once(' '), high.rsplit_once(' ')) {
@@ -169,7 +176,7 @@ fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
                 text.push_str(&format!(
                     "  {:<KIND$}{command} replay {}\n",
                     "replay",
-                    file.display()
+                    pasteable(file)
                 ));
             }
         }

@@ -117,7 +117,7 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     let table = DeTable::parse(&text).map_err(|error| InputError::toml(source, &error))?;
     let mut root = Reader::new(source, "scenario", table);
 
-    let name: String = root.require("name")?;
+    let name = name(&mut root)?;
     let about = root.read("about")?.unwrap_or_default();
     let script = word(&mut root, "script", &vocabulary.scripts)?;
     let Some(script) = script else {
@@ -125,7 +125,7 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     };
     let system = word(&mut root, "system", &vocabulary.systems)?;
     let operation = root.read("operation")?.unwrap_or_else(|| "operation".to_owned());
-    let deadline = root.read::<Time>("deadline")?.map(|time| time.0);
+    let deadline = time_above_zero(&mut root, "deadline")?;
     let series_step = time_above_zero(&mut root, "series_step")?.unwrap_or(Duration::from_secs(1));
     let strategy = word(&mut root, "strategy", &StrategyChoice::NAMES)?;
     let strategy = strategy.and_then(|name| StrategyChoice::named(&name)).unwrap_or_default();
@@ -151,6 +151,27 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
         decisions,
         settings,
     })))
+}
+
+/// The scenario's name: it becomes part of file names.
+fn name(root: &mut Reader<'_, '_>) -> Result<String, InputError> {
+    let Some(value) = root.take("name") else { return Err(root.missing("name")) };
+    let span = value.span();
+    let name: String = read_value(root.source, value)?;
+    check_name(&name).map_err(|error| error.at(root.source, span))?;
+    Ok(name)
+}
+
+/// Whether a scenario can have this name.
+pub(super) fn check_name(name: &str) -> Result<(), InputError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits) {
+        true => Ok(()),
+        false => {
+            Err(InputError::new(format!("`{}` is no name for a scenario", name.escape_debug()))
+                .label("expected letters, digits and - _ . after a letter or digit"))
+        }
+    }
 }
 
 /// A string that must be one of those known.

@@ -109,7 +109,8 @@ impl Scenario {
         &self.0.thresholds
     }
 
-    /// The virtual deadline that it sets; without one, an hour after its load has nothing more to begin.
+    /// The virtual deadline that it sets; without one a run fails when nothing happens for an hour (and 30
+    /// times the longest pause).
     pub fn deadline(&self) -> Option<Duration> {
         self.0.deadline
     }
@@ -223,6 +224,7 @@ impl ScenarioBuilder {
     pub fn build(mut self) -> Result<Scenario, InputError> {
         let name = self.inner.name.clone();
         let invalid = |error: InputError| error.context(format_args!("scenario `{name}`"));
+        file::check_name(&name)?;
         self.inner.workload.validate().map_err(|e| invalid(InputError::new(e.to_string())))?;
         if let Some(kind) = self.inner.kinds.iter().find(|kind| kind.weight == 0) {
             let message = format!("users of kind `{}` have a weight of 0", kind.name);

@@ -17,6 +17,14 @@ pub struct Override {
     pub value: String,
 }
 
+impl Override {
+    /// Whether one of the two is, or is inside of, what the other sets.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let mut parts = self.path.split('.').zip(other.path.split('.'));
+        parts.all(|(a, b)| a == b)
+    }
+}
+
 impl std::fmt::Display for Override {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}={}", self.path, self.value)

@@ -71,6 +71,9 @@ impl Threshold {
         sorted.sort_unstable();
         // The lower median, so that it is a count that was seen.
         let median = sorted[(sorted.len() - 1) / 2];
+        if median == 0 && matches!(self.bound, Bound::OfMedian(_)) {
+            return ("nothing completed in the median window".to_owned(), Standing::Broken);
+        }
         let bound = match self.bound {
             Bound::Value(bound) => bound,
             Bound::OfMedian(share) => rate(median).times(share),

@@ -49,7 +49,7 @@ impl Distribution {
             Distribution::Constant(time) => *time,
             Distribution::Uniform(low, high) => {
                 let (low, high) = (units::nanos(*low), units::nanos(*high));
-                Duration::from_nanos(low + rng.below(high - low + 1))
+                Duration::from_nanos(low + rng.below((high - low).saturating_add(1)))
             }
             Distribution::Exponential(mean) => {
                 let ns = -libm::log(rng.unit()) * units::nanos(*mean) as f64;
@@ -62,7 +62,7 @@ impl Distribution {
     pub fn mean(&self) -> Duration {
         match self {
             Distribution::Constant(time) | Distribution::Exponential(time) => *time,
-            Distribution::Uniform(low, high) => (*low + *high) / 2,
+            Distribution::Uniform(low, high) => low.saturating_add(*high) / 2,
         }
     }
 

@@ -81,7 +81,7 @@ fn name(tracked: Option<Tracked>) -> Actor {
     match (tracked, TASK.get()) {
         (Some(Tracked::User(id)), _) => Actor::User(id),
         (Some(Tracked::Body), _) => Actor::World,
-        (None, Some(place)) => Actor::Task(place.to_string().into()),
+        (None, Some(location)) => Actor::Task(place(location).into()),
         (None, None) if tokio::task::try_id().is_some() => {
             Actor::Task("somewhere (tokio tells where with --cfg tokio_unstable)".into())
         }
@@ -150,13 +150,12 @@ fn on_panic(shared: &Shared, info: &PanicHookInfo<'_>) {
 /// File, line and column, without the part of the path that depends on where the sources lie.
 fn place(location: &Location<'_>) -> String {
     let file = location.file().replace('\\', "/");
-    let file = match file.rfind("/registry/src/") {
-        // `<registry>/<index>/<crate>-<version>/src/…`: from the crate on.
-        Some(at) => {
-            file[at + 14..].split_once('/').map_or(file.as_str(), |(_, rest)| rest).to_owned()
-        }
-        None => file,
-    };
+    // `<cargo home>/registry/src/<index>/<crate>-<version>/src/…`: from the crate on.
+    let of_crate = ["/registry/src/", "/git/checkouts/"].iter().find_map(|folder| {
+        let (_, rest) = file.split_once(folder)?;
+        rest.split_once('/').map(|(_, rest)| rest.to_owned())
+    });
+    let file = of_crate.unwrap_or(file);
     format!("{file}:{}:{}", location.line(), location.column())
 }
 
@@ -196,14 +195,21 @@ impl<F: Future> Future for TrackedFuture<F> {
     }
 }
 
+/// Without tokio's hooks the users are all the tasks that are known.
+#[cfg(not(tokio_unstable))]
+pub(super) fn user_tasks(change: i64) {
+    tasks(change);
+}
+
+fn tasks(change: i64) {
+    let mut polls = POLLS.get();
+    polls.tasks = polls.tasks.saturating_add_signed(change);
+    POLLS.set(polls);
+}
+
 /// Tells tokio's runtime to report spawns, ends and polls of every task.
 #[cfg(tokio_unstable)]
 pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder) {
-    let tasks = |change: i64| {
-        let mut polls = POLLS.get();
-        polls.tasks = polls.tasks.saturating_add_signed(change);
-        POLLS.set(polls);
-    };
     builder
         .on_task_spawn(move |meta| {
             tasks(1);

@@ -76,6 +76,10 @@ where
     let crowd = Arc::new(Crowd::default());
     let script = Arc::new(user);
     let started = Instant::now();
+    assert!(
+        shared.drives_first(),
+        "a run drives its load once: its plan is the load of the whole run"
+    );
     shared.emit(Actor::World, EventKind::LoadStarted);
     let waves = &shared.plan().waves;
     for (number, wave) in waves.iter().enumerate() {
@@ -108,6 +112,8 @@ where
         Distribution::Constant(time) => Pause::Constant(*time),
         random => Pause::Random(Arc::new(random.clone())),
     };
+    #[cfg(not(tokio_unstable))]
+    super::context::user_tasks(wave.users.len() as i64);
     crowd.present.fetch_add(wave.users.len() as u64, Ordering::AcqRel);
     for id in wave.users.clone() {
         let stay =
@@ -137,7 +143,11 @@ impl Pause {
         match self {
             Pause::Constant(time) => *time,
             // A stream for each pause: iterations that are cut away leave the others' pauses alone.
-            Pause::Random(distribution) => distribution.sample(&mut user.rng("pause")),
+            Pause::Random(distribution) => distribution.sample(&mut user.sim().rng(format_args!(
+                "drive/{}/{}/pause",
+                user.id(),
+                user.iteration()
+            ))),
         }
     }
 }
@@ -154,6 +164,8 @@ impl Drop for Stay {
         if self.arrived {
             self.user.emit(EventKind::Left);
         }
+        #[cfg(not(tokio_unstable))]
+        super::context::user_tasks(-1);
         if self.crowd.present.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.crowd.empty.notify_one();
         }

@@ -10,12 +10,14 @@
 //! | [`user`] | a virtual user and its operations |
 //! | [`drive`] | plays a plan's waves |
 //! | [`recorder`] | takes events, leaves a record |
+//! | [`host`] | random bytes, from the seed instead of from the host |
 //! | [`bend`] | where decisions are asked for and carried out |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
 
 pub(crate) mod bend;
 mod context;
 mod drive;
+mod host;
 mod recorder;
 mod sim;
 mod user;
@@ -196,6 +198,7 @@ where
 {
     let _context = context::enter(shared);
     bend::begin(shared.strategy());
+    host::seed_this_thread(shared.streams());
     let runtime = runtime(shared.streams().seed());
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
@@ -205,6 +208,7 @@ where
     // What tasks do when they are torn down is not part of the run.
     shared.close();
     let (decisions, decisions_total) = bend::end();
+    host::release_this_thread();
     let memory = shared.memory();
     // A destructor of the system may panic; the record stands all the same.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
@@ -232,7 +236,7 @@ where
     F: FnOnce(Sim) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let deadline = shared.plan().deadline;
+    let (deadline, quiet) = (shared.plan().deadline, shared.plan().quiet);
     let sim = Sim::new(Arc::clone(shared));
     alloc::reset_peak();
     shared.mark_memory_before();
@@ -243,7 +247,7 @@ where
         context::tracked(None, body(sim)).await;
         shared.mark_memory_after();
     }));
-    let mut sleep = pin!(tokio::time::sleep(deadline));
+    let mut stop = pin!(stopped(shared, deadline, quiet));
     let mut spinning = pin!(shared.life.spinning());
     std::future::poll_fn(|cx| {
         if let Poll::Ready(ended) = pin!(&mut task).poll(cx) {
@@ -255,12 +259,25 @@ where
         if let Poll::Ready((polls, task)) = spinning.as_mut().poll(cx) {
             return Poll::Ready(Outcome::Livelock { polls, task });
         }
-        if sleep.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(deadline_reached(shared, deadline));
+        if let Poll::Ready(after) = stop.as_mut().poll(cx) {
+            return Poll::Ready(deadline_reached(shared, after));
         }
         Poll::Pending
     })
     .await
+}
+
+/// Resolves at the virtual deadline, or when nothing has happened for long, with the time since the start.
+async fn stopped(shared: &Shared, deadline: Duration, quiet: Option<Duration>) -> Duration {
+    let start = tokio::time::Instant::now();
+    loop {
+        let last = Duration::from_nanos(shared.last_event_ns());
+        let end = quiet.map_or(deadline, |quiet| deadline.min(last.saturating_add(quiet)));
+        if start.elapsed() >= end {
+            return end;
+        }
+        tokio::time::sleep_until(start + end).await;
+    }
 }
 
 fn deadline_reached(shared: &Shared, deadline: Duration) -> Outcome {

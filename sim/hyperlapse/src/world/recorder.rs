@@ -17,7 +17,6 @@ pub(super) struct Recorder {
     pub(super) properties: Properties,
     panics: Vec<Panic>,
     faults: BTreeMap<String, u64>,
-    last_event_ns: u64,
 }
 
 impl Recorder {
@@ -41,12 +40,10 @@ impl Recorder {
             properties: declared,
             panics: Vec::new(),
             faults: BTreeMap::new(),
-            last_event_ns: 0,
         }
     }
 
     pub(super) fn push(&mut self, event: Event) {
-        self.last_event_ns = event.at_ns;
         if let EventKind::Fault(name) = &event.kind {
             *self.faults.entry(name.to_string()).or_default() += 1;
         }
@@ -58,10 +55,6 @@ impl Recorder {
         if self.panics.len() < MAX_PANICS {
             self.panics.push(panic);
         }
-    }
-
-    pub(super) fn last_event_ns(&self) -> u64 {
-        self.last_event_ns
     }
 
     pub(super) fn finish(

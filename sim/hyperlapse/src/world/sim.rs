@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Display;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -35,12 +35,22 @@ pub(crate) struct Shared {
     streams: Streams,
     strategy: StrategyChoice,
     start: OnceLock<Instant>,
-    /// `None` once the run is over: what happens while tasks are torn down is not part of it.
-    recorder: Mutex<Option<Recorder>>,
-    finished: Mutex<Option<Recorder>>,
+    recorder: Mutex<Recording>,
+    last_event_ns: AtomicU64,
     memory: Mutex<MemoryMarks>,
     operations: AtomicU64,
+    driven: AtomicBool,
     pub(super) life: Life,
+}
+
+/// Where a run's record is in its life.
+enum Recording {
+    /// It is being written.
+    Open(Box<Recorder>),
+    /// The run is over: what happens while tasks are torn down is not part of it.
+    Closed(Box<Recorder>),
+    /// It was handed over.
+    Taken,
 }
 
 #[derive(Default)]
@@ -59,10 +69,11 @@ impl Shared {
             streams: Streams::new(options.seed),
             strategy: options.strategy.clone(),
             start: OnceLock::new(),
-            recorder: Mutex::new(Some(recorder)),
-            finished: Mutex::new(None),
+            recorder: Mutex::new(Recording::Open(Box::new(recorder))),
+            last_event_ns: AtomicU64::new(0),
             memory: Mutex::default(),
             operations: AtomicU64::new(0),
+            driven: AtomicBool::new(false),
             life: Life::default(),
         }
     }
@@ -101,25 +112,39 @@ impl Shared {
         number
     }
 
+    /// Whether this is the first load that the run drives.
+    pub(super) fn drives_first(&self) -> bool {
+        !self.driven.swap(true, Ordering::Relaxed)
+    }
+
     pub(super) fn emit(&self, actor: Actor, kind: EventKind) {
         let at_ns = self.now_ns();
         self.life.beat();
-        if let Some(recorder) = &mut *lock(&self.recorder) {
+        if let Recording::Open(recorder) = &mut *lock(&self.recorder) {
+            self.last_event_ns.store(at_ns, Ordering::Relaxed);
             recorder.push(Event { at_ns, actor, kind });
         }
     }
 
     pub(super) fn with<T: Default>(&self, f: impl FnOnce(&mut Recorder) -> T) -> T {
-        lock(&self.recorder).as_mut().map(f).unwrap_or_default()
+        match &mut *lock(&self.recorder) {
+            Recording::Open(recorder) => f(recorder),
+            Recording::Closed(_) | Recording::Taken => T::default(),
+        }
     }
 
     /// The record is complete.
     pub(super) fn close(&self) {
-        *lock(&self.finished) = lock(&self.recorder).take();
+        let mut recorder = lock(&self.recorder);
+        *recorder = match std::mem::replace(&mut *recorder, Recording::Taken) {
+            Recording::Open(open) => Recording::Closed(open),
+            // The watcher has given the run up meanwhile.
+            other => other,
+        };
     }
 
     pub(super) fn last_event_ns(&self) -> u64 {
-        self.with(|recorder| recorder.last_event_ns())
+        self.last_event_ns.load(Ordering::Relaxed)
     }
 
     pub(super) fn mark_memory_before(&self) {
@@ -154,9 +179,11 @@ impl Shared {
         ended: Ended,
         host: Host,
     ) -> Record {
-        // A run that hangs has not closed its record, and never will touch it again.
-        let recorder = lock(&self.finished).take().or_else(|| lock(&self.recorder).take());
-        let recorder = recorder.expect("the record of a run is taken once");
+        // That of a run that hangs is still open; whatever comes after this finds it taken.
+        let recorder = match std::mem::replace(&mut *lock(&self.recorder), Recording::Taken) {
+            Recording::Open(recorder) | Recording::Closed(recorder) => recorder,
+            Recording::Taken => panic!("the record of a run is taken once"),
+        };
         recorder.finish(&self.scenario, options, ended, host)
     }
 }
@@ -230,6 +257,9 @@ impl Sim {
 
     /// Plays the scenario's workload: every virtual user calls `user` once for each of its iterations.
     /// Await it; it is over when the last user has left.
+    ///
+    /// # Panics
+    /// When awaited a second time in one run: the plan is the load of the whole run.
     pub fn drive<F, Fut>(&self, user: F) -> Drive<F>
     where
         F: Fn(User) -> Fut + Send + Sync + 'static,
@@ -255,23 +285,37 @@ impl Sim {
     }
 
     /// Counts one check of a property.
+    ///
+    /// # Panics
+    /// When a property of the same name is checked as another kind elsewhere.
     pub fn check(&self, property: &Property, holds: bool) {
         self.check_with(property, holds, String::new);
     }
 
     /// Counts one check of a property; `detail` says what was seen, if it does not hold.
+    ///
+    /// # Panics
+    /// As [`Sim::check`].
     pub fn check_with(&self, property: &Property, holds: bool, detail: impl FnOnce() -> String) {
-        if holds {
-            return self.0.with(|recorder| recorder.properties.holds(property));
-        }
-        let at_ns = self.0.now_ns();
-        let news = self.0.with(|recorder| {
-            let news = recorder.properties.fails(property, at_ns, detail);
-            news.map(|violation| violation.detail.clone())
-        });
-        if let Some(detail) = news {
-            let property = property.name().into();
-            self.0.emit(context::actor(), EventKind::Violated { property, detail });
+        // Nothing of the scenario's runs, and nothing panics, while the recorder is locked.
+        let counted = if holds {
+            self.0.with(|recorder| Some(recorder.properties.holds(property).map(|()| None)))
+        } else {
+            let (at_ns, detail) = (self.0.now_ns(), detail());
+            self.0.with(|recorder| {
+                let news = recorder.properties.fails(property, at_ns, &detail);
+                Some(news.map(|news| news.then_some(detail)))
+            })
+        };
+        match counted {
+            // The run is over.
+            None => {}
+            Some(Err(wrong_kind)) => panic!("{wrong_kind}"),
+            Some(Ok(None)) => {}
+            Some(Ok(Some(detail))) => {
+                let property = property.name().into();
+                self.0.emit(context::actor(), EventKind::Violated { property, detail });
+            }
         }
     }
 
