@@ -268,8 +268,8 @@ impl EventLog {
 
 /// The hash of a stream that ends with `event`, from that of the stream before it.
 ///
-/// A chain of one-shot hashes, each seeded with the one before: XXH3 hashes 32 bytes at once in a tenth of
-/// the time that its streaming form needs to take them in, and this is done for every event.
+/// A chain of one-shot hashes, each seeded with the one before: for some 32 bytes XXH3 has a short way, and
+/// the state of the stream is one number.
 fn chain(before: u64, event: &Event) -> u64 {
     let mut head = [0u8; 32];
     head[..8].copy_from_slice(&event.at_ns.to_le_bytes());

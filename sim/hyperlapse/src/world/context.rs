@@ -36,8 +36,9 @@ const UNREAD: u64 = u64::MAX;
 /// Virtual time, read from tokio's clock at most once in each poll of a task.
 ///
 /// Time stands still while a task is polled: a paused clock moves when the runtime has nothing left to
-/// poll. Reading it costs about 20 ns, several times for each operation; it was a tenth of a sustained
-/// run. Without tokio's hooks nobody says when a poll begins, so it is read every time.
+/// poll. An event needs the time and an operation has several; reading clocks was a tenth of a sustained
+/// run, the system's own reads among them. Without tokio's hooks nobody says when a poll begins, so it
+/// is read every time.
 pub(super) fn now_ns(read: impl FnOnce() -> u64) -> u64 {
     if cfg!(not(tokio_unstable)) {
         return read();
