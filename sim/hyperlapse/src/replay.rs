@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::seed_file::{Expect, SeedFile};
 use crate::suite::Finished;
 use crate::units;
+use crate::verdict::Failure;
 
 /// What became of a replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +24,18 @@ pub enum Replayed {
 
 /// Compares a replay with what its seed file expects.
 pub fn compare(seed_file: &SeedFile, finished: &Finished) -> Replayed {
-    let same = |failure: &&crate::Failure| {
-        (failure.kind, &failure.name) == (seed_file.failure.kind, &seed_file.failure.name)
-    };
-    match finished.verdict.failures.iter().find(same) {
+    match same(seed_file, finished) {
         None if finished.verdict.passed() => Replayed::Passed,
         None => Replayed::OtherFailure,
         Some(_) if finished.record.fingerprint == seed_file.fingerprint => Replayed::Reproduced,
         Some(_) => Replayed::ByOtherEvents(parting(seed_file, finished)),
     }
+}
+
+/// The failure that the seed file tells of, if it is there again.
+fn same<'a>(seed_file: &SeedFile, finished: &'a Finished) -> Option<&'a Failure> {
+    let (kind, name) = (seed_file.failure.kind, &seed_file.failure.name);
+    finished.verdict.failures.iter().find(|failure| failure.kind == kind && failure.name == *name)
 }
 
 impl Replayed {
@@ -48,7 +52,11 @@ impl Replayed {
         let failure = &seed_file.failure;
         let mut text = match self {
             Replayed::Reproduced => format!(
-                "reproduced: the same failure by the same {} (fingerprint {})\n",
+                "{}: the same failure by the same {} (fingerprint {})\n",
+                match seed_file.expect {
+                    Expect::Fail => "reproduced",
+                    Expect::Pass => "it has come back",
+                },
                 units::plural(seed_file.events, "event"),
                 seed_file.fingerprint
             ),
@@ -59,7 +67,10 @@ impl Replayed {
                 failure.message
             ),
             Replayed::OtherFailure | Replayed::ByOtherEvents(_) => {
-                let now = &finished.verdict.failures[0];
+                let now = match self {
+                    Replayed::OtherFailure => &finished.verdict.failures[0],
+                    _ => same(seed_file, finished).expect("it is by this failure that it was told"),
+                };
                 let title = match self {
                     Replayed::OtherFailure => "not reproduced: something else failed",
                     _ => "reproduced the failure, but by other events",
@@ -166,7 +177,7 @@ fn parting(seed_file: &SeedFile, finished: &Finished) -> String {
             line(format_args!("now       {}", replayed(n).as_deref().unwrap_or("(ended)")));
         }
         _ => line(format_args!(
-            "the events part between the {}th and the {}th of {}",
+            "the events part somewhere from number {} to number {} of {}",
             same + 1,
             until,
             units::count(seed_file.events)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::Duration;
 
 /// How far a fast worker may run ahead of the one that is waited for.
 const AHEAD: usize = 1_024;
@@ -25,13 +26,21 @@ pub(crate) fn in_order<T: Send>(
 ) {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
+    let handed_over = AtomicUsize::new(0);
     let (done, results) = sync_channel::<(usize, T)>(AHEAD);
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, count.max(1)) {
             let (done, next, stop, work) = (done.clone(), &next, &stop, &work);
+            let handed_over = &handed_over;
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
+                    // One slow run must not make the others pile up behind it.
+                    while index >= handed_over.load(Ordering::Relaxed) + AHEAD
+                        && !stop.load(Ordering::Relaxed)
+                    {
+                        thread::sleep(Duration::from_millis(1));
+                    }
                     // A receiver that is gone has seen enough.
                     if index >= count || done.send((index, work(index))).is_err() {
                         break;
@@ -50,6 +59,7 @@ pub(crate) fn in_order<T: Send>(
                     return;
                 }
                 expected += 1;
+                handed_over.store(expected, Ordering::Relaxed);
             }
         }
     });

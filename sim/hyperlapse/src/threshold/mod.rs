@@ -130,7 +130,11 @@ impl Exact {
             Unit::Time => crate::units::seconds(scaled(1) as u64),
             Unit::Bytes => crate::units::bytes(scaled(1) as i64),
             Unit::Count => crate::units::count(scaled(1) as u64),
-            Unit::Share => format!("{} %", crate::units::milli(scaled(100_000) as u64)),
+            // Not rounded up: what falls short of the whole must not read as the whole.
+            Unit::Share => match scaled(100_000) {
+                tenths if tenths % 100 == 0 => format!("{} %", crate::units::milli(tenths as u64)),
+                fine => format!("{}.{:03} %", fine / 1_000, fine % 1_000),
+            },
             Unit::Rate => format!("{} /s", crate::units::milli(scaled(1_000) as u64)),
         }
     }
