@@ -92,6 +92,10 @@ fn fingerprints_are_the_same_in_every_build() {
     let suite = conversation_load::suite();
     let mut table = String::new();
     for (scenario, _) in suite.scenarios() {
+        // Without tokio's hooks fewer polls are asked about: a bent run is another one.
+        if *scenario.strategy() != StrategyChoice::None {
+            continue;
+        }
         let finished = suite.run(&suite.case(scenario.name(), None, &[]).unwrap(), 7);
         let json = twox_hash::XxHash3_64::oneshot(without_host(&finished).as_bytes());
         let fingerprint = finished.record.fingerprint;

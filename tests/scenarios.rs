@@ -3,6 +3,7 @@
 //! The snapshots are documentation: what each scenario measures, in the words of the report. Heap bytes are
 //! those of one build, so here it stands only whether thresholds on them hold.
 
+use hyperlapse::decision::StrategyChoice;
 use hyperlapse::report::{self, Detail};
 use hyperlapse::{Case, Finished};
 
@@ -19,7 +20,10 @@ fn every_scenario_holds_and_reports_what_it_measured() {
     for (scenario, _) in suite.scenarios() {
         let case = suite.case(scenario.name(), None, &[]).unwrap();
         let finished = suite.run(&case, 0);
-        insta::assert_snapshot!(scenario.name(), report_of(&case, &finished));
+        // Without tokio's hooks fewer polls are asked about: a bent run is another one.
+        if cfg!(tokio_unstable) || *scenario.strategy() == StrategyChoice::None {
+            insta::assert_snapshot!(scenario.name(), report_of(&case, &finished));
+        }
         assert!(
             finished.verdict.passed(),
             "{} fails: {:?}",

@@ -24,6 +24,10 @@ fn every_kept_seed_file_comes_to_what_it_says() {
     assert!(!files.is_empty(), "there are seed files to replay");
     for path in files {
         let seed_file = SeedFile::read(&path).unwrap_or_else(|error| panic!("{error}"));
+        // What was bent with tokio's hooks cannot be bent again without them.
+        if seed_file.strategy != "none" && seed_file.build.tokio_unstable != cfg!(tokio_unstable) {
+            continue;
+        }
         let case = suite.replay_case(&seed_file).unwrap_or_else(|error| panic!("{error}"));
         let finished = suite.run(&case, seed_file.seed);
         let replayed = compare_replay(&seed_file, &finished);
