@@ -15,5 +15,6 @@ mod summary;
 
 pub use plan::plan;
 pub use run::{Detail, run};
+#[cfg(feature = "cli")]
 pub(crate) use style::wrap;
 pub use summary::{CaseSummary, summary};
