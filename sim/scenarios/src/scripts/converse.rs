@@ -8,7 +8,6 @@ use hyperlapse::{Distribution, Property, RandomExt, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names};
 use crate::bot::{Bot, Message, Reason, System, Talk};
-use crate::race::race;
 use crate::settings::{ConversationSettings, ManagerSettings};
 
 /// Checked at every start.
@@ -40,6 +39,21 @@ pub(super) struct Recount {
     started: AtomicU64,
     completed: AtomicU64,
     refused: AtomicU64,
+    /// Conversations that go on, as their users know it: not asked of the bot, which may be wrong.
+    active: AtomicU64,
+}
+
+impl Recount {
+    /// Counts one that goes on until the guard is dropped; how many there are with it.
+    fn talk(&self) -> (u64, impl Drop + use<'_>) {
+        struct Talking<'a>(&'a AtomicU64);
+        impl Drop for Talking<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        (self.active.fetch_add(1, Ordering::Relaxed) + 1, Talking(&self.active))
+    }
 }
 
 /// The script.
@@ -91,14 +105,13 @@ pub(super) async fn conversation(user: User, bot: System, names: Names, recount:
     recount.started.fetch_add(1, Ordering::Relaxed);
     operation.accepted_after(talk.waited());
     let limit = user.sim().settings::<ManagerSettings>().0.max_concurrent as u64;
-    let active = bot.counts().active;
+    let (active, _talking) = recount.talk();
     user.sim().check_with(&NEVER_ABOVE_THE_LIMIT, active <= limit, || {
         format!("{active} active, the limit is {limit}")
     });
 
-    // The work stops when the bot ends the conversation.
-    let turns = turns(&user, &*talk, settings, operation.number());
-    if let Err(reason) | Ok(Err(reason)) = race(talk.expired(), turns).await {
+    // A turn of a conversation that the bot has ended fails; `visit` watches for the end itself.
+    if let Err(reason) = turns(&user, &*talk, settings, operation.number()).await {
         return operation.failed(reason);
     }
     check_transcript(&user, &*talk, operation.number(), settings.steps);
