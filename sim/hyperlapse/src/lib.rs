@@ -89,6 +89,7 @@ mod build_info;
 mod cli;
 pub mod decision;
 mod event;
+mod explain;
 mod input;
 mod metrics;
 mod plan;
@@ -113,6 +114,7 @@ pub use build_info::Build;
 #[cfg(feature = "cli")]
 pub use cli::exit;
 pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
+pub use explain::{Located, Place};
 pub use input::{InputError, Source};
 pub use metrics::{LatencyRecord, Memory, Metrics, OperationMetrics, Series};
 pub use plan::Plan;

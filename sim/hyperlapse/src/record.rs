@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::Decision;
 use crate::event::{Event, Fingerprint};
+use crate::explain::place::Places;
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
 use crate::units;
 
 /// Version of records, of the JSON of `run` and of what `compare` reads. Goes up with every change that
 /// a reader could stumble over.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One run, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,13 +47,24 @@ pub struct Record {
     pub properties: BTreeMap<String, PropertyRecord>,
     /// Panics that nobody asked for, in order; the first [`MAX_PANICS`].
     pub panics: Vec<Panic>,
-    /// Faults that the world injected, by name.
-    pub faults: BTreeMap<String, u64>,
+    /// Faults that the scenario asked for or the world injected, by name.
+    pub faults: BTreeMap<String, FaultRecord>,
     /// Decisions that bent the run, in order; the first of them where there were very many.
     #[serde(skip)]
     pub decisions: Vec<Decision>,
     /// How many decisions there were.
     pub decisions_total: u64,
+    /// How many of each kind, by its name.
+    pub decisions_by_kind: BTreeMap<String, u64>,
+    /// Whether it followed a given list of decisions.
+    #[serde(skip)]
+    pub(crate) replayed: bool,
+    /// Where an operation could be cancelled, for a run that was to find that out.
+    #[serde(skip)]
+    pub(crate) survey: Vec<Decision>,
+    /// Where tasks stood, for a run that was to note it.
+    #[serde(skip)]
+    pub(crate) places: Places,
     /// Heap bytes; `None` without [`crate::CountingAllocator`].
     pub memory: Option<Memory>,
     /// The last events, or all of them where they were asked for.
@@ -67,6 +79,32 @@ pub struct Record {
 
 /// How many panics a record tells of; more of them say no more.
 pub const MAX_PANICS: usize = 8;
+
+/// What became of a fault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultRecord {
+    /// How often it struck.
+    pub struck: u64,
+    /// How often anybody came by its site; `None` for one that no scenario asked for.
+    pub visits: Option<u64>,
+    /// Whether a run in which it never struck is all right.
+    pub optional: bool,
+}
+
+impl FaultRecord {
+    /// Why the scenario did not get what it asked for, if so.
+    pub fn missing(&self) -> Option<String> {
+        if self.optional || self.struck > 0 {
+            return None;
+        }
+        Some(match self.visits {
+            None | Some(0) => "it never struck: nobody came by its site".to_owned(),
+            Some(visits) => {
+                format!("it never struck in {} of its site", units::plural(visits, "visit"))
+            }
+        })
+    }
+}
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@
 //!
 //! strategy = "replay"                  # "none" when left out; "random" decides by the seed
 //! decisions = ["yield user-3 17"]      # of a replay
+//! only = ["user-3", "user-7@2"]        # the users and iterations that take part; all when left out
 //!
 //! [set]                                # what was changed with --set
 //! "manager.max_concurrent" = "19"
@@ -31,7 +32,7 @@
 //! `text` holds the scenario itself where it is not one that the suite brings. Seeds are below 2^63,
 //! since TOML's integers are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
@@ -42,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use crate::build_info::Build;
-use crate::decision::{Decision, StrategyChoice};
+use crate::decision::{Decision, Schedule, StrategyChoice};
 use crate::event::Fingerprint;
 use crate::input::{InputError, Source};
 use crate::scenario::overrides::Override;
@@ -90,6 +91,10 @@ pub struct SeedFile {
     /// The decisions to take, where the strategy is `replay`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
+    /// The users (`user-3`) and iterations (`user-3@2`) that take part, where the strategy is `replay`; all when
+    /// it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<BTreeSet<String>>,
     /// What was set: whole path and value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, String>,
@@ -123,6 +128,10 @@ impl SeedFile {
     pub fn of(case: &Case, finished: &Finished, build: Build) -> Option<Self> {
         let record = &finished.record;
         let strategy = case.strategy();
+        let schedule = match strategy {
+            StrategyChoice::Replay(schedule) => schedule.clone(),
+            _ => Schedule::default(),
+        };
         Some(Self {
             format: SEED_FILE_FORMAT,
             scenario: record.scenario.clone(),
@@ -134,10 +143,8 @@ impl SeedFile {
             checkpoints: record.checkpoints.clone(),
             tail: record.kept_events.iter().map(ToString::to_string).collect(),
             strategy: strategy.name().to_owned(),
-            decisions: match strategy {
-                StrategyChoice::Replay(decisions) => decisions.clone(),
-                _ => Vec::new(),
-            },
+            decisions: schedule.decisions,
+            only: schedule.only,
             text: case.text.as_deref().map(str::to_owned),
             set: case.set.iter().map(|set| (set.path.clone(), set.value.clone())).collect(),
             failure: finished.verdict.failures.first()?.clone(),
@@ -203,7 +210,8 @@ impl SeedFile {
     /// When this build has no strategy of that name.
     pub fn strategy(&self) -> Result<StrategyChoice, InputError> {
         if self.strategy == "replay" {
-            return Ok(StrategyChoice::Replay(self.decisions.clone()));
+            let (decisions, only) = (self.decisions.clone(), self.only.clone());
+            return Ok(StrategyChoice::Replay(Schedule { decisions, only }));
         }
         StrategyChoice::named(&self.strategy).ok_or_else(|| {
             let error = InputError::new(format!("unknown strategy `{}`", self.strategy));

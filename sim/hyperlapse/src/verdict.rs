@@ -33,6 +33,8 @@ pub enum FailureKind {
     Property,
     /// A threshold did not hold.
     Threshold,
+    /// A fault that the scenario asked for never struck.
+    Fault,
 }
 
 impl FailureKind {
@@ -45,6 +47,7 @@ impl FailureKind {
             FailureKind::Hang => "hang",
             FailureKind::Property => "property",
             FailureKind::Threshold => "threshold",
+            FailureKind::Fault => "fault",
         }
     }
 }
@@ -98,6 +101,18 @@ impl Verdict {
                     _ => judgement.measured.clone(),
                 };
                 add(FailureKind::Threshold, &judgement.threshold, message);
+            }
+        }
+        // Of a run that was cut down or did not come to its end it says nothing that a fault did not strike.
+        if record.outcome == Outcome::Finished && !record.replayed {
+            for (name, fault) in &record.faults {
+                if let Some(why) = fault.missing() {
+                    failures.push(Failure {
+                        kind: FailureKind::Fault,
+                        name: name.clone(),
+                        message: why,
+                    });
+                }
             }
         }
         Self { failures, thresholds: judgements }

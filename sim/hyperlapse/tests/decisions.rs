@@ -85,7 +85,7 @@ fn a_slot_that_leaks_when_its_holder_is_cancelled_is_found_by_cancelling_alone()
             .filter(|seed| breaks(&slot(*seed, strategy.clone(), kinds, false), &COMES_BACK))
             .count()
     };
-    assert_eq!(found(&StrategyChoice::None, &DecisionKind::ALL), 0);
+    assert_eq!(found(&StrategyChoice::None, DecisionKind::BENDS), 0);
     assert_eq!(found(&StrategyChoice::Random, ORDER), 0);
     let by_cancelling = found(&StrategyChoice::Random, &[DecisionKind::Cancel]);
     assert!(by_cancelling > 15, "found in {by_cancelling} of 300 seeds");
@@ -95,12 +95,12 @@ fn a_slot_that_leaks_when_its_holder_is_cancelled_is_found_by_cancelling_alone()
 fn the_decisions_of_a_run_replay_it_event_by_event() {
     let mut bent = 0;
     for seed in 0..50 {
-        let first = slot(seed, StrategyChoice::Random, &DecisionKind::ALL, true);
+        let first = slot(seed, StrategyChoice::Random, DecisionKind::BENDS, true);
         assert_eq!(first.decisions_total, first.decisions.len() as u64);
-        let again = slot(seed, StrategyChoice::Random, &DecisionKind::ALL, true);
+        let again = slot(seed, StrategyChoice::Random, DecisionKind::BENDS, true);
         assert_eq!(first.fingerprint, again.fingerprint, "seed {seed} repeats itself");
         // Of no use to a replay: it follows the list whatever the strategy would have said.
-        let list = StrategyChoice::Replay(first.decisions.clone());
+        let list = StrategyChoice::replay(first.decisions.clone());
         let replayed = slot(seed, list, &[], true);
         assert_eq!(replayed.fingerprint, first.fingerprint, "seed {seed} replays");
         assert_eq!(replayed.decisions, first.decisions);
@@ -119,7 +119,7 @@ fn taking_a_decision_out_leaves_the_meaning_of_the_others() {
     // Those of one user alone: they are taken at the very polls that they name.
     let of_one: Vec<Decision> =
         decisions.iter().filter(|decision| decision.task == decisions[0].task).cloned().collect();
-    let replayed = slot(seed.unwrap(), StrategyChoice::Replay(of_one.clone()), ORDER, true);
+    let replayed = slot(seed.unwrap(), StrategyChoice::replay(of_one.clone()), ORDER, true);
     assert_eq!(replayed.decisions, of_one);
 }
 
@@ -146,4 +146,72 @@ fn tasks_that_the_system_spawns_are_bent_too() {
     if cfg!(tokio_unstable) {
         assert!(all.iter().any(|task| task.contains('.')), "no child was bent: {all:?}");
     }
+}
+
+/// A permit that is given back by whoever is dropped while it waits for an answer: by the guard, and once more
+/// by the timeout.
+fn late_answer(seed: u64, strategy: StrategyChoice, kinds: &[DecisionKind]) -> Record {
+    run(&scenario(kinds), options(strategy, seed), move |sim| async move {
+        sim.drive(|user| async move {
+            let began = user.sim().now();
+            let answered = user.cancellable("ask", user.sleep(Duration::from_millis(4))).await;
+            let took = user.sim().now() - began;
+            user.sim().check(&NEVER_TWO, answered.is_none() || took <= Duration::from_millis(4));
+        })
+        .await;
+        sim.check(&COMES_BACK, true);
+    })
+}
+
+#[test]
+fn a_delayed_task_comes_late_and_a_timeout_drops_what_takes_longer() {
+    let count = |kind: DecisionKind, hit: fn(&Record) -> bool| {
+        (0..100).filter(|seed| hit(&late_answer(*seed, StrategyChoice::Random, &[kind]))).count()
+    };
+    let late = count(DecisionKind::Delay, |record| breaks(record, &NEVER_TWO));
+    assert!(late > 3, "{late} of 100 seeds came late");
+    let timeouts =
+        |record: &Record| record.decisions_by_kind.get("timeout").is_some_and(|n| *n > 0);
+    assert!(count(DecisionKind::Timeout, timeouts) > 10);
+    // A timeout of less than the answer takes ends it when it is due.
+    let timeout = "timeout user-1@0/ask 0+2".parse().unwrap();
+    let record = late_answer(0, StrategyChoice::replay([timeout]), &[]);
+    assert_eq!(record.decisions.len(), 1);
+    assert_eq!(late_answer(0, StrategyChoice::None, &[]).virtual_ns - record.virtual_ns, 0);
+    let all: Vec<_> = (0..3)
+        .flat_map(|user| (0..3).map(move |n| format!("timeout user-{user}@{n}/ask 0+2")))
+        .map(|text| text.parse().unwrap())
+        .collect();
+    let cut = late_answer(0, StrategyChoice::replay(all), &[]);
+    let plain = late_answer(0, StrategyChoice::None, &[]);
+    assert_eq!((plain.virtual_ns - cut.virtual_ns) / 1_000_000, 3 * 2);
+}
+
+#[test]
+fn every_strategy_finds_the_race_and_replays_it() {
+    for name in ["random", "pct", "mixed"] {
+        let strategy = StrategyChoice::named(name).unwrap();
+        let failing =
+            (0..300).find(|seed| breaks(&slot(*seed, strategy.clone(), ORDER, true), &NEVER_TWO));
+        let seed = failing.unwrap_or_else(|| panic!("{name} finds nothing in 300 seeds"));
+        let first = slot(seed, strategy, ORDER, true);
+        let replayed = slot(seed, StrategyChoice::replay(first.decisions.clone()), &[], true);
+        assert_eq!(replayed.fingerprint, first.fingerprint, "{name}");
+    }
+}
+
+#[test]
+fn a_starved_task_is_passed_over_again_and_again() {
+    let scenario = Scenario::builder("busy", PerUserIterations::new(6, 20)).build().unwrap();
+    let longest = |seed| {
+        let options = options(StrategyChoice::Starve, seed);
+        let record = run(&scenario, options, |sim| async move {
+            sim.drive(|_| async { tokio::task::yield_now().await }).await;
+        });
+        let postponed = record.decisions.iter().filter(|d| d.kind == DecisionKind::Postpone);
+        let tasks: Vec<_> = postponed.map(|decision| decision.task.clone()).collect();
+        tasks.chunk_by(|a, b| a == b).map(<[_]>::len).max().unwrap_or(0)
+    };
+    let longest = (0..50).map(longest).max();
+    assert!(longest > Some(10), "{longest:?}");
 }

@@ -218,6 +218,6 @@ fn an_injected_panic_is_a_fault_and_not_a_failure() {
         .await;
     });
     assert!(Verdict::of(&record, &[]).passed());
-    assert_eq!(record.faults.get("panic"), Some(&1));
+    assert_eq!(record.faults["panic"].struck, 1);
     assert_eq!(record.metrics.operations.abandoned, 1);
 }

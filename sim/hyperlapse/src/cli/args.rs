@@ -62,8 +62,10 @@ pub(super) struct RunArgs {
     /// Change a setting of the scenario, such as users=100 or manager.max_concurrent=19
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub(super) set: Vec<Override>,
-    /// What bends the runs, instead of what the scenario says: none, or random (a rate for each kind of
-    /// decision, drawn per seed)
+    /// What bends the runs, instead of what the scenario says: none, random (a rate for each kind of decision,
+    /// drawn per seed), pct (priorities that change at few points), starve (one task is kept slow), mixed
+    /// (one of these, drawn per seed) or cancel-each (a run for each poll at which an operation can be
+    /// cancelled)
     #[arg(long, value_name = "NAME", value_parser = strategy)]
     pub(super) strategy: Option<StrategyChoice>,
     /// How results are printed

@@ -2,59 +2,141 @@
 //!
 //! tokio's scheduler is first-in first-out: without help a seed changes what users do, but never which
 //! task goes first. The world therefore asks a [`Strategy`] at every poll of every task whether to bend
-//! the run there. A decision is addressed by the task (by its place in the spawn tree) and that task's
-//! n-th poll, never by a global count: taking one decision out leaves the meaning of the others, so a
-//! list of them can be replayed, and cut down.
+//! the run there, and at every site where the scenario's faults may strike. A decision is addressed by the
+//! task (by its place in the spawn tree) and that task's n-th poll or n-th visit of the site, never by a
+//! global count: taking one decision out leaves the meaning of the others, so a list of them can be
+//! replayed, and cut down.
 //!
-//! | strategy | what it decides |
-//! | --- | --- |
-//! | [`StrategyChoice::None`] | nothing |
-//! | [`StrategyChoice::Random`] | each kind of decision at a rate that the seed draws |
-//! | [`StrategyChoice::Replay`] | a given list, and nothing else |
+//! | strategy | name | what it decides |
+//! | --- | --- | --- |
+//! | [`StrategyChoice::None`] | `none` | nothing |
+//! | [`StrategyChoice::Random`] | `random` | each kind of decision at a rate that the seed draws |
+//! | [`StrategyChoice::Pct`] | `pct` | priorities of tasks, with a few points at which they change |
+//! | [`StrategyChoice::Starve`] | `starve` | one task after the other is kept slow for a stretch |
+//! | [`StrategyChoice::Mixed`] | `mixed` | each seed draws one of the three above |
+//! | [`StrategyChoice::CancelEach`] | `cancel-each` | cancels at every poll of every operation, one run for each |
+//! | [`StrategyChoice::Replay`] | | a given list, and nothing else |
 //!
-//! Adding a strategy is a file with an implementation of [`Strategy`] and a line in [`StrategyChoice`].
+//! The scenario's faults strike under every strategy but a replay, which has them in its list. Adding a
+//! strategy is a file with an implementation of [`Strategy`] and a line in [`StrategyChoice`].
 
+pub(crate) mod decorate;
+pub(crate) mod fault;
+mod pct;
 mod random_walk;
 mod replay;
+mod starve;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::random::Streams;
+use crate::random::{RandomExt, Streams};
+pub use fault::Fault;
 
 /// A sort of decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DecisionKind {
-    /// The task's cooperative budget is spent: it yields at its next await of a tokio resource, ready
-    /// or not, and goes behind every other task that is ready.
+    /// The task's cooperative budget is spent: it yields at one of its next awaits of a tokio resource, ready
+    /// or not, and goes behind every other task that is ready. The amount is how many awaits still pass.
     Yield,
     /// The poll does not take place: the task goes behind every other task that is ready. For tasks that
     /// the world spawns.
     Postpone,
-    /// The user's iteration is dropped instead of being polled, as by a timeout or a client that went
-    /// away.
+    /// The poll takes place later: the amount is how many milliseconds of virtual time. For tasks that the
+    /// world spawns.
+    Delay,
+    /// The operation is dropped instead of being polled, as by a client that went away: in the window
+    /// between what woke it and its poll.
     Cancel,
+    /// The operation is given so many milliseconds (the amount), and dropped when it takes longer: a timeout
+    /// that races completion.
+    Timeout,
+    /// What `tokio::select!` and the like draw is drawn from another seed (the amount).
+    Select,
+    /// A fault: the user's task panics.
+    Panic,
+    /// A fault: a step takes so many times longer (the amount).
+    Stall,
+    /// A fault: the user walks away in the middle of an iteration.
+    Abandon,
+    /// A fault: the user takes so many milliseconds (the amount) before it goes on.
+    Slow,
+    /// A fault: what the step depends on fails.
+    Error,
 }
 
 impl DecisionKind {
     /// Every kind, in a fixed order.
-    pub const ALL: [DecisionKind; 3] =
-        [DecisionKind::Yield, DecisionKind::Postpone, DecisionKind::Cancel];
+    pub const ALL: [DecisionKind; 11] = [
+        DecisionKind::Yield,
+        DecisionKind::Postpone,
+        DecisionKind::Delay,
+        DecisionKind::Cancel,
+        DecisionKind::Timeout,
+        DecisionKind::Select,
+        DecisionKind::Panic,
+        DecisionKind::Stall,
+        DecisionKind::Abandon,
+        DecisionKind::Slow,
+        DecisionKind::Error,
+    ];
+
+    /// The kinds that strategies take by chance: a scenario says which of them its users can bear.
+    pub const BENDS: &'static [DecisionKind] = Self::ALL.split_at(6).0;
+
+    /// The kinds that a scenario asks for as its faults.
+    pub const FAULTS: &'static [DecisionKind] = Self::ALL.split_at(6).1;
 
     /// The word for it in files and reports.
     pub const fn text(self) -> &'static str {
         match self {
             DecisionKind::Yield => "yield",
             DecisionKind::Postpone => "postpone",
+            DecisionKind::Delay => "delay",
             DecisionKind::Cancel => "cancel",
+            DecisionKind::Timeout => "timeout",
+            DecisionKind::Select => "select",
+            DecisionKind::Panic => "panic",
+            DecisionKind::Stall => "stall",
+            DecisionKind::Abandon => "abandon",
+            DecisionKind::Slow => "slow",
+            DecisionKind::Error => "error",
         }
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
     }
 }
 
-/// A place in the spawn tree: `body`, `user-3`, `user-3.0` (its first child), `user-3@2` (its iteration 2).
+/// A set of kinds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kinds(u16);
+
+impl Kinds {
+    /// Whether this kind is in it.
+    pub const fn has(self, kind: DecisionKind) -> bool {
+        self.0 & kind.bit() != 0
+    }
+
+    /// Both sets in one.
+    pub const fn and(self, other: Kinds) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl<'a> FromIterator<&'a DecisionKind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = &'a DecisionKind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |bits, kind| bits | kind.bit()))
+    }
+}
+
+/// A place in the spawn tree: `body`, `user-3`, `user-3.0` (its first child), `user-3@2` (its iteration 2),
+/// `user-3@2/turn` (a site or an operation in that).
 pub type Address = Arc<str>;
 
 /// One choice that was taken, or is to be taken again. As text: `yield user-3 17+1`, `cancel user-3@0 2`.
@@ -65,17 +147,17 @@ pub struct Decision {
     pub kind: DecisionKind,
     /// To which task or iteration.
     pub task: Address,
-    /// At which of its polls, from 0.
+    /// At which of its polls or visits, from 0.
     pub nth: u64,
-    /// Of a yield: how many awaits of a tokio resource still pass in that poll before it yields. The first
-    /// is usually the one that woke the task.
-    pub after: u8,
+    /// How much, as its kind says. Of a yield, how many awaits of a tokio resource still pass in that poll: the
+    /// first is usually the one that woke the task.
+    pub amount: u32,
 }
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.kind.text(), self.task, self.nth)?;
-        if self.after > 0 { write!(f, "+{}", self.after) } else { Ok(()) }
+        if self.amount > 0 { write!(f, "+{}", self.amount) } else { Ok(()) }
     }
 }
 
@@ -105,10 +187,10 @@ impl FromStr for Decision {
             return Err(malformed());
         };
         let kind = DecisionKind::ALL.into_iter().find(|known| known.text() == kind);
-        let (nth, after) = nth.split_once('+').unwrap_or((nth, "0"));
-        match (kind, nth.parse(), after.parse()) {
-            (Some(kind), Ok(nth), Ok(after)) if !task.is_empty() => {
-                Ok(Self { kind, task: task.into(), nth, after })
+        let (nth, amount) = nth.split_once('+').unwrap_or((nth, "0"));
+        match (kind, nth.parse(), amount.parse()) {
+            (Some(kind), Ok(nth), Ok(amount)) if !task.is_empty() => {
+                Ok(Self { kind, task: task.into(), nth, amount })
             }
             _ => Err(malformed()),
         }
@@ -120,20 +202,47 @@ impl FromStr for Decision {
 pub struct Point<'a> {
     /// In what way.
     pub kind: DecisionKind,
-    /// Which task or iteration is about to be polled.
+    /// Which task or operation is about to be polled, or which site was come to.
     pub task: &'a Address,
     /// For which time, from 0.
     pub nth: u64,
+    /// Virtual time since the run began, in nanoseconds: known at the sites of faults, 0 elsewhere.
+    pub at_ns: u64,
+    /// Of a site: the kind of the user who came to it.
+    pub user_kind: Option<&'a str>,
+    /// Other tasks of the world that have been woken and not been polled since; only for a strategy that
+    /// [wants to know](Strategy::wants_ready).
+    pub ready: &'a BTreeSet<Address>,
+}
+
+impl Point<'_> {
+    /// Whether another task of the world could go first.
+    fn others_are_ready(&self) -> bool {
+        self.ready.iter().any(|task| task != self.task)
+    }
 }
 
 /// Says at each point whether to bend the run there.
 ///
 /// The narrow seam that all of it goes through: what asks does not know who answers, and what answers
 /// knows nothing of tokio. Points come in the order of the run; an answer may depend on them and on the
-/// strategy's own stream alone.
+/// strategy's own streams alone.
 pub trait Strategy: Send {
-    /// Whether to take this decision, and for a yield after how many awaits ([`Decision::after`]).
-    fn decide(&mut self, point: &Point<'_>) -> Option<u8>;
+    /// Whether to take this decision, and how much of it ([`Decision::amount`]).
+    fn decide(&mut self, point: &Point<'_>) -> Option<u32>;
+
+    /// The kinds that it may decide: it is not asked for others, and what is never asked costs nothing.
+    fn kinds(&self) -> Kinds;
+
+    /// Whether it looks at [`Point::ready`], which costs an allocation for each task.
+    fn wants_ready(&self) -> bool {
+        false
+    }
+
+    /// Whether this user or iteration is left out of the run.
+    fn skips(&self, _task: &str) -> bool {
+        false
+    }
 }
 
 /// Which strategy a run follows.
@@ -145,21 +254,48 @@ pub enum StrategyChoice {
     /// A random walk: each seed switches kinds of decisions on or off and draws a rate for each, from rare
     /// to heavy.
     Random,
-    /// These decisions and no others.
-    Replay(Vec<Decision>),
+    /// Priorities of tasks, with a few points at which they change.
+    Pct,
+    /// One task after the other is kept slow for a stretch.
+    Starve,
+    /// Each seed draws one of the three above.
+    Mixed,
+    /// Cancels at every poll of every operation in turn, one run for each; see [`crate::cancel_each`].
+    CancelEach,
+    /// A given list, and no others.
+    Replay(Schedule),
+}
+
+/// What a replay takes: the decisions of a run that was, or fewer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// The decisions to take.
+    pub decisions: Vec<Decision>,
+    /// The users (`user-3`) and iterations (`user-3@2`) that take part; all where it is `None`.
+    pub only: Option<BTreeSet<String>>,
 }
 
 impl StrategyChoice {
     /// What can be named in a scenario file and on the command line.
-    pub const NAMES: [&'static str; 2] = ["none", "random"];
+    pub const NAMES: [&'static str; 6] =
+        ["none", "random", "pct", "starve", "mixed", "cancel-each"];
 
     /// The choice of this name.
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "none" => Some(Self::None),
-            "random" => Some(Self::Random),
-            _ => None,
-        }
+        Some(match name {
+            "none" => Self::None,
+            "random" => Self::Random,
+            "pct" => Self::Pct,
+            "starve" => Self::Starve,
+            "mixed" => Self::Mixed,
+            "cancel-each" => Self::CancelEach,
+            _ => return None,
+        })
+    }
+
+    /// These decisions and no others.
+    pub fn replay(decisions: impl Into<Vec<Decision>>) -> Self {
+        Self::Replay(Schedule { decisions: decisions.into(), only: None })
     }
 
     /// Its name in seed files.
@@ -167,6 +303,10 @@ impl StrategyChoice {
         match self {
             Self::None => "none",
             Self::Random => "random",
+            Self::Pct => "pct",
+            Self::Starve => "starve",
+            Self::Mixed => "mixed",
+            Self::CancelEach => "cancel-each",
             Self::Replay(_) => "replay",
         }
     }
@@ -177,12 +317,31 @@ impl StrategyChoice {
         &self,
         streams: &Streams,
         allowed: &[DecisionKind],
+        faults: &[Fault],
     ) -> Option<Box<dyn Strategy>> {
-        match self {
+        let bends: Option<Box<dyn Strategy>> = match self {
             Self::None => None,
+            Self::CancelEach => Some(Box::new(decorate::Survey)),
             Self::Random => Some(Box::new(random_walk::RandomWalk::new(streams, allowed))),
-            Self::Replay(decisions) => Some(Box::new(replay::Replay::new(decisions))),
-        }
+            Self::Pct => Some(Box::new(pct::Pct::new(streams, allowed))),
+            Self::Starve => Some(Box::new(starve::Starve::new(streams, allowed))),
+            Self::Mixed => {
+                let drawn = [Self::Random, Self::Random, Self::Pct, Self::Starve];
+                let index = streams.stream("decisions/mixed").below(drawn.len() as u64);
+                return drawn[index as usize].make(streams, allowed, faults);
+            }
+            Self::Replay(schedule) => {
+                return Some(decorate::checked(Box::new(replay::Replay::new(schedule))));
+            }
+        };
+        let swarm = !matches!(self, Self::None | Self::CancelEach);
+        let faults = fault::Faults::new(streams, faults, swarm);
+        let both: Option<Box<dyn Strategy>> = match (bends, faults) {
+            (bends, None) => bends,
+            (None, Some(faults)) => Some(Box::new(faults)),
+            (Some(bends), Some(faults)) => Some(Box::new(decorate::Both(bends, faults))),
+        };
+        both.map(decorate::checked)
     }
 }
 
@@ -192,9 +351,12 @@ mod tests {
 
     #[test]
     fn decisions_are_read_as_they_are_written() {
-        for text in
-            ["yield body 0", "postpone user-3.0.1 17", "cancel user-3@2 5", "yield user-0 3+2"]
-        {
+        for text in [
+            "yield body 0",
+            "postpone user-3.0.1 17",
+            "timeout user-3@2 5+20",
+            "panic user-0@0/turn 3",
+        ] {
             assert_eq!(text.parse::<Decision>().unwrap().to_string(), text);
         }
         for text in [

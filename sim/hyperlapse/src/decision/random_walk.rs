@@ -8,19 +8,25 @@
 //! Gaps between decisions are geometric and drawn once per decision, not per point: a poll that is not
 //! bent costs a subtraction.
 
-use super::{DecisionKind, Point, Strategy};
+use super::{DecisionKind, Kinds, Point, Strategy};
 use crate::random::{RandomExt, StreamRng, Streams};
 
-/// Decisions per point, from rare to heavy. Cancelling ends an iteration, so it is rarer: at the top every
-/// fifth poll.
-const RATES: [(DecisionKind, f64, f64); 3] = [
+/// Decisions per point, from rare to heavy. Cancelling and timeouts end an operation, so they are rarer.
+const RATES: [(DecisionKind, f64, f64); 6] = [
     (DecisionKind::Yield, 0.005, 0.5),
     (DecisionKind::Postpone, 0.005, 0.5),
+    (DecisionKind::Delay, 0.002, 0.1),
     (DecisionKind::Cancel, 0.005, 0.2),
+    (DecisionKind::Timeout, 0.02, 0.5),
+    (DecisionKind::Select, 1.0, 1.0),
 ];
 
 /// A yield comes after 0 up to, not including, so many awaits of its poll.
 const AWAITS: u64 = 4;
+/// A delayed poll takes place up to so many milliseconds later.
+const DELAY_MS: u64 = 20;
+/// A timeout comes after up to so many milliseconds.
+const TIMEOUT_MS: u64 = 64;
 
 struct Kind {
     kind: DecisionKind,
@@ -35,6 +41,11 @@ impl Kind {
         // Geometric by inverse CDF. Far below 2^53: a float holds it exactly.
         let gap = libm::log(self.rng.unit()) / libm::log(1.0 - self.rate);
         self.gap = gap as u64;
+    }
+
+    /// From 1 to `most`, small ones as often as great ones: log-uniform.
+    fn draw_ms(&mut self, most: u64) -> u32 {
+        libm::exp(self.rng.unit() * libm::log(most as f64)) as u32
     }
 }
 
@@ -59,7 +70,7 @@ impl RandomWalk {
 }
 
 impl Strategy for RandomWalk {
-    fn decide(&mut self, point: &Point<'_>) -> Option<u8> {
+    fn decide(&mut self, point: &Point<'_>) -> Option<u32> {
         let kind = self.0.iter_mut().find(|kind| kind.kind == point.kind)?;
         if kind.gap > 0 {
             kind.gap -= 1;
@@ -67,37 +78,56 @@ impl Strategy for RandomWalk {
         }
         kind.draw_gap();
         Some(match point.kind {
-            DecisionKind::Yield => kind.rng.below(AWAITS) as u8,
-            DecisionKind::Postpone | DecisionKind::Cancel => 0,
+            DecisionKind::Yield => kind.rng.below(AWAITS) as u32,
+            DecisionKind::Delay => kind.draw_ms(DELAY_MS),
+            DecisionKind::Timeout => kind.draw_ms(TIMEOUT_MS),
+            DecisionKind::Select => kind.rng.below(1 << 32) as u32,
+            _ => 0,
         })
+    }
+
+    fn kinds(&self) -> Kinds {
+        self.0.iter().map(|kind| &kind.kind).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    fn decide(walk: &mut RandomWalk, kind: DecisionKind, nth: u64) -> Option<u32> {
+        let (task, ready) = ("body".into(), BTreeSet::new());
+        walk.decide(&Point { kind, task: &task, nth, at_ns: 0, user_kind: None, ready: &ready })
+    }
+
     /// Decisions among ten thousand points of each kind.
-    fn decisions(seed: u64) -> [usize; 3] {
-        let mut walk = RandomWalk::new(&Streams::new(seed), &DecisionKind::ALL);
-        let task = "body".into();
-        DecisionKind::ALL.map(|kind| {
-            (0..10_000)
-                .filter(|nth| walk.decide(&Point { kind, task: &task, nth: *nth }).is_some())
-                .count()
-        })
+    fn decisions(seed: u64) -> Vec<usize> {
+        let mut walk = RandomWalk::new(&Streams::new(seed), DecisionKind::BENDS);
+        let taken = |kind: &DecisionKind| {
+            (0..10_000).filter(|nth| decide(&mut walk, *kind, *nth).is_some()).count()
+        };
+        DecisionKind::BENDS.iter().map(taken).collect()
     }
 
     #[test]
     fn seeds_are_quiet_or_stormy_and_leave_whole_kinds_out() {
-        let all: Vec<[usize; 3]> = (0..300).map(decisions).collect();
-        for kind in 0..3 {
-            let off = all.iter().filter(|counts| counts[kind] == 0).count();
-            let rare = all.iter().filter(|counts| (1..200).contains(&counts[kind])).count();
-            let heavy = all.iter().filter(|counts| counts[kind] > 1_000).count();
+        let all: Vec<Vec<usize>> = (0..300).map(decisions).collect();
+        for (index, (kind, low, high)) in RATES.into_iter().enumerate() {
+            assert_eq!(kind, DecisionKind::BENDS[index]);
+            // Log-uniform: as many seeds below the geometric mean of its rates as above.
+            let middle = (10_000.0 * (low * high).sqrt()) as usize;
+            let count = |range: std::ops::Range<usize>| {
+                all.iter().filter(|counts| range.contains(&counts[index])).count()
+            };
+            let (off, rare, heavy) = (count(0..1), count(1..middle), count(middle..10_001));
+            // The order of `select!` is drawn once in a run, or not at all.
+            let rare_ones = kind == DecisionKind::Select || rare > 60;
             assert!(
-                off > 60 && rare > 30 && heavy > 20,
-                "{kind}: {off} off, {rare} rare, {heavy} heavy"
+                off > 60 && rare_ones && heavy > 60,
+                "{}: {off} off, {rare} rare, {heavy} heavy",
+                kind.text()
             );
         }
     }
@@ -106,8 +136,7 @@ mod tests {
     fn a_kind_that_is_not_allowed_is_never_decided() {
         for seed in 0..50 {
             let mut walk = RandomWalk::new(&Streams::new(seed), &[DecisionKind::Yield]);
-            let point = Point { kind: DecisionKind::Cancel, task: &"user-0@0".into(), nth: 0 };
-            assert!((0..1_000).all(|_| walk.decide(&point).is_none()));
+            assert!((0..1_000).all(|nth| decide(&mut walk, DecisionKind::Cancel, nth).is_none()));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::build_info::Build;
 use crate::event::Fingerprint;
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
-use crate::record::{FORMAT, Host, Outcome, Panic};
+use crate::record::{FORMAT, FaultRecord, Host, Outcome, Panic};
 use crate::suite::Finished;
 use crate::threshold::Standing;
 use crate::verdict::Failure;
@@ -32,8 +32,8 @@ struct Run<'a> {
     thresholds: Vec<Threshold<'a>>,
     properties: &'a BTreeMap<String, PropertyRecord>,
     panics: &'a [Panic],
-    faults: &'a BTreeMap<String, u64>,
-    decisions: u64,
+    faults: &'a BTreeMap<String, FaultRecord>,
+    decisions: &'a BTreeMap<String, u64>,
     metrics: &'a Metrics,
     memory: Option<Memory>,
     host: HostOfRun<'a>,
@@ -81,7 +81,7 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>, first: bool) -> String
         properties: &record.properties,
         panics: &record.panics,
         faults: &record.faults,
-        decisions: record.decisions_total,
+        decisions: &record.decisions_by_kind,
         metrics: &record.metrics,
         memory: record.memory,
         host: HostOfRun { host: record.host, seed_file },

@@ -82,10 +82,12 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     if detail.memory {
         memory(&mut page, record);
     }
-    for (fault, times) in &record.faults {
-        page.line("fault", &format!("{fault}: {}", plural(*times, "time")));
+    for (fault, of) in &record.faults {
+        let visits = of.visits.map(|visits| format!(" in {}", plural(visits, "visit")));
+        let times = plural(of.struck, "time");
+        page.line("fault", &format!("{fault}: {times}{}", visits.unwrap_or_default()));
     }
-    if record.decisions_total > 0 {
+    if DecisionKind::BENDS.iter().any(|kind| record.decisions_by_kind.contains_key(kind.text())) {
         decisions(&mut page, record);
     }
     properties(&mut page, record, style);
@@ -210,12 +212,12 @@ fn memory(page: &mut Page, record: &Record) {
 }
 
 fn decisions(page: &mut Page, record: &Record) {
-    let of = |kind: DecisionKind| record.decisions.iter().filter(|d| d.kind == kind).count();
-    let cells: Vec<String> = DecisionKind::ALL
-        .into_iter()
-        .map(|kind| (of(kind), kind.text()))
-        .filter(|(times, _)| *times > 0)
-        .map(|(times, kind)| format!("{} {kind}", count(times as u64)))
+    let of = |kind: &DecisionKind| record.decisions_by_kind.get(kind.text()).copied().unwrap_or(0);
+    // Faults stand in lines of their own.
+    let cells: Vec<String> = DecisionKind::BENDS
+        .iter()
+        .filter(|kind| of(kind) > 0)
+        .map(|kind| format!("{} {}", count(of(kind)), kind.text()))
         .collect();
     page.cells("decisions", &cells);
 }

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::settings::{Settings, SettingsTable};
 use super::{Inner, Scenario, UserKind};
-use crate::decision::{DecisionKind, StrategyChoice};
+use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source, list};
 use crate::threshold::Threshold;
 use crate::workload::{MODELS, Workload};
@@ -27,6 +27,7 @@ const KEYS: &[&str] = &[
     "series_step",
     "strategy",
     "decisions",
+    "faults",
     "thresholds",
     "workload",
     "mix",
@@ -132,6 +133,7 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     let decisions = decisions(&mut root)?;
     let workload = workload(&mut root)?;
     let (kinds, mut kind_tables) = mix(&mut root, vocabulary)?;
+    let faults = faults(&mut root, &kinds)?;
     let thresholds = thresholds(&mut root, &kinds)?;
     let settings = settings(&mut root, vocabulary, &mut kind_tables)?;
     root.finish(&vocabulary.root_keys())?;
@@ -149,6 +151,7 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
         series_step,
         strategy,
         decisions,
+        faults,
         settings,
     })))
 }
@@ -194,17 +197,80 @@ fn word(
 /// The kinds of decision that the scenario's users can bear; all of them when it does not say.
 fn decisions(root: &mut Reader<'_, '_>) -> Result<Vec<DecisionKind>, InputError> {
     let source = root.source;
-    let Some(value) = root.take("decisions") else { return Ok(DecisionKind::ALL.to_vec()) };
+    let Some(value) = root.take("decisions") else { return Ok(DecisionKind::BENDS.to_vec()) };
     let words: Vec<Spanned<String>> = read_value(source, value)?;
     let kind = |word: Spanned<String>| {
-        let found = DecisionKind::ALL.into_iter().find(|kind| kind.text() == word.get_ref());
+        let found = DecisionKind::BENDS.iter().copied().find(|kind| kind.text() == word.get_ref());
         found.ok_or_else(|| {
             InputError::new(format!("unknown kind of decision `{}`", word.get_ref()))
                 .at(source, word.span())
-                .nearest(word.get_ref(), DecisionKind::ALL.map(DecisionKind::text))
+                .nearest(word.get_ref(), DecisionKind::BENDS.iter().map(|kind| kind.text()))
         })
     };
     words.into_iter().map(kind).collect()
+}
+
+/// `[[faults]]`: what may strike.
+fn faults(root: &mut Reader<'_, '_>, kinds: &[UserKind]) -> Result<Vec<Fault>, InputError> {
+    let source = root.source;
+    let Some(value) = root.take("faults") else { return Ok(Vec::new()) };
+    let span = value.span();
+    let DeValue::Array(entries) = value.into_inner() else {
+        return Err(InputError::new("`faults` is not a list of tables")
+            .at(source, span)
+            .label("expected [[faults]] once for each fault"));
+    };
+    let mut faults: Vec<Fault> = Vec::new();
+    for entry in entries {
+        let entry = as_table(source, "faults", entry)?;
+        let span = entry.span.clone();
+        let fault: Fault = read_table(source, entry)?;
+        if let Some(kind) = fault.users.as_ref().filter(|u| kinds.iter().all(|k| k.name != **u)) {
+            return Err(InputError::new(format!("no users are of kind `{kind}`"))
+                .at(source, span)
+                .nearest(kind, kinds.iter().map(|kind| kind.name.as_str())));
+        }
+        if faults.iter().any(|other| other.name() == fault.name()) {
+            return Err(
+                InputError::new(format!("`{}` stands here twice", fault.name())).at(source, span)
+            );
+        }
+        faults.push(fault);
+    }
+    Ok(faults)
+}
+
+/// Reads a table as one value. What its type says of the table as a whole begins with the key that it is about.
+fn read_table<T: DeserializeOwned>(
+    source: &Source,
+    table: Reader<'_, '_>,
+) -> Result<T, InputError> {
+    let Reader { span, entries, .. } = table;
+    let spans = spans(&entries);
+    let value = Spanned::new(span.clone(), DeValue::Table(entries));
+    T::deserialize(ValueDeserializer::from(value))
+        .map_err(|error| at_its_key(source, &error, &span, &spans))
+}
+
+/// Where each entry of a table stands.
+fn spans(entries: &DeTable<'_>) -> Vec<(String, Range<usize>)> {
+    entries.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect()
+}
+
+/// The error of a table, at the entry whose key its message begins with if it has no place of its own.
+fn at_its_key(
+    source: &Source,
+    error: &toml::de::Error,
+    span: &Range<usize>,
+    spans: &[(String, Range<usize>)],
+) -> InputError {
+    let told = InputError::toml_part(source, error, span.clone());
+    let about = error.message().split([' ', '`']).find(|word| !word.is_empty());
+    let own = spans.iter().find(|(key, _)| Some(key.as_str()) == about);
+    match own.filter(|_| error.span().is_none_or(|at| at == *span)) {
+        Some((_, place)) => told.at(source, place.clone()),
+        None => told,
+    }
 }
 
 fn time_above_zero(root: &mut Reader<'_, '_>, key: &str) -> Result<Option<Duration>, InputError> {
@@ -238,11 +304,7 @@ fn workload(root: &mut Reader<'_, '_>) -> Result<Box<dyn Workload>, InputError> 
             .at(source, kind_span)
             .nearest(&kind, MODELS.iter().map(|model| model.name)));
     };
-    let spans: Vec<(String, Range<usize>)> = table
-        .entries
-        .iter()
-        .map(|(key, value)| (key.get_ref().to_string(), value.span()))
-        .collect();
+    let spans = spans(&table.entries);
     let value = Spanned::new(span.clone(), DeValue::Table(table.entries));
     let workload = (model.read)(ValueDeserializer::from(value))
         .map_err(|error| InputError::toml_part(source, &error, span.clone()))?;
@@ -379,20 +441,11 @@ fn settings(
             None => Reader::new(source, table.name, Spanned::new(0..0, DeTable::new())),
         };
         let read = |entries: DeTable<'_>, span: Range<usize>| {
-            let spans: Vec<(String, Range<usize>)> = entries
-                .iter()
-                .map(|(key, value)| (key.get_ref().to_string(), value.span()))
-                .collect();
+            let spans = spans(&entries);
             let value = Spanned::new(span.clone(), DeValue::Table(entries));
             (table.read)(ValueDeserializer::from(value)).map_err(|error| {
-                let mut input_error = InputError::toml_part(source, &error, span.clone());
-                // What a type says of the table as a whole begins with the key that it is about.
-                let about = error.message().split([' ', '`']).find(|word| !word.is_empty());
-                let own = spans.iter().find(|(key, _)| Some(key.as_str()) == about);
-                if let Some((_, place)) = own.filter(|_| error.span().is_none_or(|at| at == span)) {
-                    input_error = input_error.at(source, place.clone());
-                }
-                input_error.context(format_args!("in [{}]", table.name))
+                let told = at_its_key(source, &error, &span, &spans);
+                told.context(format_args!("in [{}]", table.name))
             })
         };
         let mut values = vec![read(base.entries.clone(), base.span.clone())?];

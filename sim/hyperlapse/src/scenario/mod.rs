@@ -14,7 +14,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::decision::{DecisionKind, StrategyChoice};
+use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source};
 use crate::threshold::Threshold;
 use crate::workload::Workload;
@@ -60,6 +60,7 @@ struct Inner {
     series_step: Duration,
     strategy: StrategyChoice,
     decisions: Vec<DecisionKind>,
+    faults: Vec<Fault>,
     settings: Settings,
 }
 
@@ -130,6 +131,11 @@ impl Scenario {
         &self.0.decisions
     }
 
+    /// The faults that may strike in its runs.
+    pub fn faults(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
     /// The suite's own settings: those of the users of this kind, or of the scenario.
     ///
     /// # Panics
@@ -169,7 +175,8 @@ impl ScenarioBuilder {
             deadline: None,
             series_step: Duration::from_secs(1),
             strategy: StrategyChoice::None,
-            decisions: DecisionKind::ALL.to_vec(),
+            decisions: DecisionKind::BENDS.to_vec(),
+            faults: Vec::new(),
             settings: Settings::default(),
         };
         Self { inner, thresholds: Vec::new() }
@@ -208,6 +215,13 @@ impl ScenarioBuilder {
     /// Settings that the scenario's code asks for by their type.
     pub fn settings<T: Any + Send + Sync>(mut self, settings: T) -> Self {
         self.inner.settings.insert(Arc::new(settings));
+        self
+    }
+
+    /// A fault that may strike in its runs. A run in which it never does fails,
+    /// unless the fault is [optional](Fault::optional).
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.inner.faults.push(fault);
         self
     }
 

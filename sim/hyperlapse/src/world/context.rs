@@ -28,10 +28,29 @@ thread_local! {
     static TASK: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
     /// Virtual time as this poll has read it; `UNREAD` before it has.
     static NOW_NS: Cell<u64> = const { Cell::new(UNREAD) };
+    /// How the scenario shows the system's state.
+    static STATE: RefCell<Option<ShowState>> = const { RefCell::new(None) };
     static POLLS: Cell<Polls> = const { Cell::new(Polls { left: CHECK_EVERY, since_progress: 0, at_ns: 0, tasks: 0 }) };
 }
 
 const UNREAD: u64 = u64::MAX;
+
+type ShowState = Box<dyn Fn() -> String>;
+
+/// From here on this shows the system's state.
+pub(super) fn set_state(state: ShowState) {
+    STATE.set(Some(state));
+}
+
+/// The system's state in a few words; `None` when the scenario does not show it.
+pub(super) fn shown_state() -> Option<String> {
+    STATE.with(|state| state.try_borrow().ok()?.as_ref().map(|show| show()))
+}
+
+/// The run is over: what shows the state holds the system.
+pub(super) fn forget_state() {
+    STATE.take();
+}
 
 /// Virtual time, read from tokio's clock at most once in each poll of a task.
 ///
@@ -108,6 +127,15 @@ pub(super) fn with_run(f: impl FnOnce(&Shared)) {
     }
 }
 
+/// Where the task that is being polled was spawned, if it is not one of the world's own.
+pub(super) fn spawned_at() -> Option<String> {
+    let location = TASK.get()?;
+    (!location.file().contains("hyperlapse/src/world")).then(|| place(location))
+}
+
+/// The payload of the panic of a fault that a scenario asked for: it was told where it struck.
+pub(super) struct StruckPanic;
+
 /// The payload of a panic that the world causes on purpose: a fault, not a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InjectedPanic(pub String);
@@ -129,6 +157,9 @@ pub(super) fn install_panic_hook() {
 
 fn on_panic(shared: &Shared, info: &PanicHookInfo<'_>) {
     let actor = actor();
+    if info.payload().is::<StruckPanic>() {
+        return;
+    }
     if info.payload().is::<InjectedPanic>() {
         shared.emit(actor, EventKind::Fault("panic".into()));
         return;
@@ -150,14 +181,18 @@ fn on_panic(shared: &Shared, info: &PanicHookInfo<'_>) {
 
 /// File, line and column, without the part of the path that depends on where the sources lie.
 fn place(location: &Location<'_>) -> String {
-    let file = location.file().replace('\\', "/");
+    format!("{}:{}:{}", short_path(location.file()), location.line(), location.column())
+}
+
+/// The path of a source file without the part that depends on where the sources lie.
+pub(crate) fn short_path(file: &str) -> String {
+    let file = file.replace('\\', "/");
     // `<cargo home>/registry/src/<index>/<crate>-<version>/src/…`: from the crate on.
     let of_crate = ["/registry/src/", "/git/checkouts/"].iter().find_map(|folder| {
         let (_, rest) = file.split_once(folder)?;
         rest.split_once('/').map(|(_, rest)| rest.to_owned())
     });
-    let file = of_crate.unwrap_or(file);
-    format!("{file}:{}:{}", location.line(), location.column())
+    of_crate.unwrap_or(file)
 }
 
 pin_project_lite::pin_project! {

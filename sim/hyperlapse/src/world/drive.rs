@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::bend;
+use super::bend::{self, Scope};
 use super::context::tracked;
 use super::sim::Sim;
 use super::user::User;
@@ -66,6 +66,16 @@ struct Crowd {
     empty: Notify,
 }
 
+impl Crowd {
+    fn one_less(&self) {
+        #[cfg(not(tokio_unstable))]
+        super::context::user_tasks(-1);
+        if self.present.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.empty.notify_one();
+        }
+    }
+}
+
 async fn play<F, Fut>(drive: Drive<F>)
 where
     F: Fn(User) -> Fut + Send + Sync + 'static,
@@ -116,13 +126,17 @@ where
     super::context::user_tasks(wave.users.len() as i64);
     crowd.present.fetch_add(wave.users.len() as u64, Ordering::AcqRel);
     for id in wave.users.clone() {
+        if bend::skips(|| format!("user-{id}")) {
+            crowd.one_less();
+            continue;
+        }
         let stay =
             Stay { user: User::new(sim.clone(), id), crowd: Arc::clone(crowd), arrived: false };
         let offset = plan.offset(id);
         let life = live(stay, Arc::clone(script), offset, until, pause.clone());
         let address = || Address::from(format!("user-{id}"));
         bend::name_next(address);
-        drop(tokio::spawn(bend::postponable(address, tracked(Some(id), life))));
+        drop(tokio::spawn(bend::wrapped(address, tracked(Some(id), life))));
     }
 }
 
@@ -164,11 +178,7 @@ impl Drop for Stay {
         if self.arrived {
             self.user.emit(EventKind::Left);
         }
-        #[cfg(not(tokio_unstable))]
-        super::context::user_tasks(-1);
-        if self.crowd.present.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.crowd.empty.notify_one();
-        }
+        self.crowd.one_less();
     }
 }
 
@@ -190,8 +200,10 @@ where
         }
         let user = &stay.user;
         let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
-        // Cancelled or done: the user goes on.
-        let _ = bend::cancellable(address, script(user.clone())).await;
+        if !bend::skips(|| address().to_string()) {
+            // Cancelled or done: the user goes on.
+            let _ = bend::cancellable(Scope::Iteration, address, script(user.clone())).await;
+        }
         let time = pause.sample(&stay.user);
         stay.user.next_iteration();
         let last = matches!(until, Until::Iteration(times) if stay.user.iteration() >= times);

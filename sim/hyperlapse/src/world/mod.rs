@@ -32,14 +32,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::alloc;
-use crate::decision::{Address, Decision, StrategyChoice};
+use crate::decision::{Address, StrategyChoice};
 use crate::event::Keep;
+use crate::explain::place::Places;
 use crate::metrics::Memory;
 use crate::property::Property;
 use crate::record::{Host, MAX_WAITING, Outcome, Profile, Record, Waiting};
 use crate::scenario::Scenario;
 use crate::units;
 pub use context::InjectedPanic;
+pub(crate) use context::short_path;
 pub use drive::Drive;
 use sim::Shared;
 pub use sim::Sim;
@@ -60,6 +62,8 @@ pub struct RunOptions {
     pub keep: Keep,
     /// What bends the run.
     pub strategy: StrategyChoice,
+    /// Whether it is noted where tasks stand, for an explanation: slower by far, with the same events.
+    pub places: bool,
     /// Time on the host's clock without any sign of life after which the run is given up.
     pub hang_after: Duration,
 }
@@ -73,6 +77,7 @@ impl Default for RunOptions {
             properties: Vec::new(),
             keep: Keep::default(),
             strategy: StrategyChoice::default(),
+            places: false,
             hang_after: Duration::from_secs(30),
         }
     }
@@ -129,11 +134,12 @@ where
     let shared = Arc::new(Shared::new(scenario, &options));
     let (done, result) = sync_channel(1);
     let on_thread = Arc::clone(&shared);
+    let places = options.places;
     let thread = thread::Builder::new()
         .name("hyperlapse run".to_owned())
         .spawn(move || {
             // The watcher is gone only when it has given this run up.
-            let _ = done.send(on_this_thread(&on_thread, body));
+            let _ = done.send(on_this_thread(&on_thread, places, body));
         })
         .expect("the operating system has a thread for the run");
 
@@ -154,8 +160,8 @@ struct Ended {
     outcome: Outcome,
     virtual_ns: u64,
     memory: Option<Memory>,
-    decisions: Vec<Decision>,
-    decisions_total: u64,
+    taken: bend::Taken,
+    places: Places,
 }
 
 /// Waits for the run, and gives it up when it shows no sign of life for `hang_after`.
@@ -184,22 +190,25 @@ fn watch(
                 virtual_ns: shared.last_event_ns(),
                 memory: None,
                 // They lie on the thread that does not answer.
-                decisions: Vec::new(),
-                decisions_total: 0,
+                taken: bend::Taken::default(),
+                places: Places::default(),
             };
         }
     }
 }
 
-fn on_this_thread<F, Fut>(shared: &Arc<Shared>, body: F) -> Ended
+fn on_this_thread<F, Fut>(shared: &Arc<Shared>, places: bool, body: F) -> Ended
 where
     F: FnOnce(Sim) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let _context = context::enter(shared);
-    bend::begin(shared.strategy());
+    bend::begin(shared.strategy(), shared.surveys());
+    if places {
+        bend::place::begin();
+    }
     host::seed_this_thread(shared.streams());
-    let runtime = runtime(shared.streams().seed());
+    let runtime = runtime(bend::select_seed().unwrap_or(shared.streams().seed()));
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
         let outcome = root(shared, body).await;
@@ -207,12 +216,14 @@ where
     });
     // What tasks do when they are torn down is not part of the run.
     shared.close();
-    let (decisions, decisions_total) = bend::end();
+    let taken = bend::end();
+    let places = bend::place::end();
     host::release_this_thread();
+    context::forget_state();
     let memory = shared.memory();
     // A destructor of the system may panic; the record stands all the same.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
-    Ended { outcome, virtual_ns, memory, decisions, decisions_total }
+    Ended { outcome, virtual_ns, memory, taken, places: places.map(Places::of).unwrap_or_default() }
 }
 
 fn runtime(seed: u64) -> tokio::runtime::Runtime {
@@ -242,7 +253,7 @@ where
     shared.mark_memory_before();
     let address = || Address::from("body");
     bend::name_next(address);
-    let mut task = tokio::spawn(bend::postponable(address, async move {
+    let mut task = tokio::spawn(bend::wrapped(address, async move {
         let shared = Arc::clone(sim.shared());
         context::tracked(None, body(sim)).await;
         shared.mark_memory_after();

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::decision::{DecisionKind, StrategyChoice};
 use crate::event::{Event, EventKind, EventLog, Keep};
 use crate::metrics::Collector;
 use crate::plan::Plan;
 use crate::property::{Properties, Property};
-use crate::record::{Host, MAX_PANICS, Panic, Record};
+use crate::record::{FaultRecord, Host, MAX_PANICS, Panic, Record};
 use crate::scenario::Scenario;
 use crate::units;
 use crate::world::{Ended, RunOptions};
@@ -64,7 +65,7 @@ impl Recorder {
         ended: Ended,
         host: Host,
     ) -> Record {
-        let Ended { outcome, virtual_ns, memory, decisions, decisions_total } = ended;
+        let Ended { outcome, virtual_ns, memory, taken, places } = ended;
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
         let (fingerprint, events) = (self.log.fingerprint(), self.log.count());
         let (kept_events, checkpoints) = self.log.into_kept();
@@ -81,13 +82,40 @@ impl Recorder {
             metrics: self.collector.finish(&kinds, virtual_ns),
             properties: self.properties.into_records(),
             panics: self.panics,
-            faults: self.faults,
-            decisions,
-            decisions_total,
+            faults: faults(scenario, self.faults, &taken.sites),
+            decisions_total: taken.by_kind.values().sum(),
+            decisions_by_kind: by_name(&taken.by_kind),
+            decisions: taken.decisions,
+            replayed: matches!(options.strategy, StrategyChoice::Replay(_)),
+            survey: taken.survey,
+            places,
             memory,
             kept_events,
             checkpoints,
             host,
         }
     }
+}
+
+fn by_name(by_kind: &BTreeMap<DecisionKind, u64>) -> BTreeMap<String, u64> {
+    by_kind.iter().map(|(kind, times)| (kind.text().to_owned(), *times)).collect()
+}
+
+/// What the scenario asked for, and what was injected besides.
+fn faults(
+    scenario: &Scenario,
+    struck: BTreeMap<String, u64>,
+    sites: &BTreeMap<String, u64>,
+) -> BTreeMap<String, FaultRecord> {
+    let mut faults = BTreeMap::new();
+    for fault in scenario.faults() {
+        let visits = sites.get(&fault.site).copied().unwrap_or(0);
+        let record = FaultRecord { struck: 0, visits: Some(visits), optional: fault.optional };
+        faults.insert(fault.name(), record);
+    }
+    for (name, times) in struck {
+        let injected = FaultRecord { struck: 0, visits: None, optional: true };
+        faults.entry(name).or_insert(injected).struck = times;
+    }
+    faults
 }

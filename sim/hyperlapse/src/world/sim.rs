@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+use super::bend::{self, Visitor};
 use super::context::{self, Life};
 use super::drive::Drive;
 use super::recorder::Recorder;
 use super::user::User;
-use super::{Ended, RunOptions, bend};
+use super::{Ended, RunOptions};
 use crate::alloc;
-use crate::decision::{Strategy, StrategyChoice};
+use crate::decision::{DecisionKind, Fault, Strategy, StrategyChoice};
 use crate::event::{Actor, Event, EventKind, Text};
 use crate::metrics::Memory;
 use crate::plan::Plan;
@@ -92,7 +93,19 @@ impl Shared {
 
     /// What bends this run.
     pub(super) fn strategy(&self) -> Option<Box<dyn Strategy>> {
-        self.strategy.make(&self.streams, self.scenario.decisions())
+        self.strategy.make(&self.streams, self.scenario.decisions(), self.scenario.faults())
+    }
+
+    /// Whether it is to be found out where operations could be cancelled.
+    pub(super) fn surveys(&self) -> bool {
+        self.strategy == StrategyChoice::CancelEach
+    }
+
+    /// What a dependency says when it fails at this site.
+    pub(super) fn fault_error(&self, site: &str) -> String {
+        let at_site = |fault: &&Fault| fault.site == site && fault.kind == DecisionKind::Error;
+        let fault = self.scenario.faults().iter().find(at_site);
+        fault.map_or_else(|| "injected error".to_owned(), |fault| fault.error.clone())
     }
 
     pub(super) fn start_clock(&self) {
@@ -277,6 +290,26 @@ impl Sim {
     /// it is probed whether the system has recovered.
     pub fn calm(&self) {
         bend::calm();
+    }
+
+    /// Comes by `site` with a step of the system that takes so long: the scenario's faults may strike here, as
+    /// in [`User::step`]. For what the system depends on: a database, a model, another service. The visitor is
+    /// the task that asks.
+    ///
+    /// # Errors
+    /// As [`User::step`].
+    ///
+    /// # Panics
+    /// As [`User::step`].
+    pub async fn step(&self, site: &'static str, work: Duration) -> Result<Duration, Text> {
+        let visitor = Visitor { actor: bend::current_address(), iteration: None, kind: None };
+        bend::step(&self.0, visitor, site, work).await
+    }
+
+    /// Says how explanations show the system's state, in a few words: `2 active, 1 waiting`. Called between
+    /// polls, and only when a failure is explained; it must not change anything.
+    pub fn show_state(&self, state: impl Fn() -> String + 'static) {
+        context::set_state(Box::new(state));
     }
 
     /// Notes something in the event stream: it shows in traces and counts for the fingerprint.

@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::fmt::Display;
+use std::future::Future;
 use std::panic::panic_any;
 use std::time::Duration;
 
+use super::bend::{self, Scope, Visitor};
 use super::context::InjectedPanic;
 use super::sim::Sim;
 use crate::event::{Actor, EventKind, Text};
@@ -90,6 +92,32 @@ impl User {
         let asked_ns = shared.now_ns();
         self.emit(EventKind::Requested);
         Operation { user: self.clone(), number, asked_ns, state: State::Asked }
+    }
+
+    /// Comes by `site` with a step that takes so long: the scenario's faults may strike here. Gives how long
+    /// the step takes: as long as `work`, or many times longer where it stalls. A fault may also make the
+    /// user take its time before this returns, walk away (the iteration ends here), or panic.
+    ///
+    /// # Errors
+    /// What the step depends on failed: with what the fault says.
+    ///
+    /// # Panics
+    /// When a fault says so: counted as a fault, not as a failure.
+    pub async fn step(&self, site: &'static str, work: Duration) -> Result<Duration, Text> {
+        let visitor = Visitor {
+            actor: format!("user-{}", self.id).into(),
+            iteration: Some(self.iteration),
+            kind: self.kind(),
+        };
+        bend::step(self.sim.shared(), visitor, site, work).await
+    }
+
+    /// Does something that may be dropped in the middle while the user goes on: a request whose client goes
+    /// away, a wait with a timeout. `None` when it was dropped. Strategies that cancel try each of its polls; without
+    /// one it is `operation` itself.
+    pub async fn cancellable<F: Future>(&self, name: &str, operation: F) -> Option<F::Output> {
+        let address = || format!("user-{}@{}/{name}", self.id, self.iteration).into();
+        bend::cancellable(Scope::Operation, address, operation).await
     }
 
     /// Panics as a bug in the system would, but on purpose: counted as a fault, not as a failure.

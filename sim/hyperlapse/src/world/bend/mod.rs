@@ -5,20 +5,33 @@
 //! polled, about a microsecond each. Tasks that the world spawns are wrapped besides, so they can be
 //! postponed (and, without tokio's hooks, still get their yields). Nothing of this costs anything in a run
 //! without a strategy but the look at one flag.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`task`] | tasks that the world spawned: postponed, late |
+//! | [`operation`] | operations: cancelled at a poll, by a timeout, abandoned |
+//! | [`site`] | sites where the scenario's faults may strike |
+//! | [`place`] | at which await a task stands, for explanations |
+
+mod operation;
+pub(crate) mod place;
+mod site;
+mod task;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::Future;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use tokio::task::coop::poll_proceed;
 
 use super::sim::Shared;
-use crate::decision::{Address, Decision, DecisionKind, Point, Strategy};
+use crate::decision::{Address, Decision, DecisionKind, Kinds, Point, Strategy};
 use crate::event::EventKind;
 use crate::world::context;
+pub(super) use operation::{Scope, cancellable};
+pub(super) use site::{Visitor, step};
+pub(super) use task::wrapped;
 
 /// Units of budget that tokio gives a task for each poll (`Budget::initial` in its source).
 const BUDGET: u32 = 128;
@@ -27,7 +40,10 @@ const BUDGET: u32 = 128;
 pub(crate) const MAX_DECISIONS: usize = 20_000;
 
 thread_local! {
-    static ON: Cell<bool> = const { Cell::new(false) };
+    /// What is asked for; nothing when there is no strategy, or calm.
+    static ASKED: Cell<Kinds> = Cell::new(Kinds::default());
+    /// Whether tasks have addresses.
+    static NAMED: Cell<bool> = const { Cell::new(false) };
     static BEND: RefCell<Option<Bend>> = const { RefCell::new(None) };
 }
 
@@ -59,60 +75,119 @@ struct Task {
 }
 
 /// The decisions of one run.
-pub(super) struct Bend {
+struct Bend {
     strategy: Box<dyn Strategy>,
     /// Never iterated: ids are those of the process, and differ from run to run.
     tasks: HashMap<tokio::task::Id, Task, BuildHasherDefault<IdHasher>>,
     /// The address of the task that is spawned next, when the world spawns it.
     next: Option<Address>,
-    taken: Vec<Decision>,
-    taken_total: u64,
+    /// Tasks of the world that were woken and not polled since, if the strategy wants to know.
+    ready: BTreeSet<Address>,
+    /// Visits of each site by each user: in which iteration, and how many in that.
+    visits: BTreeMap<Address, (u64, u64)>,
+    /// Points at which an operation could be cancelled, if they are surveyed.
+    survey: Option<Vec<Decision>>,
+    taken: Taken,
+}
+
+/// What was decided in a run.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The first [`MAX_DECISIONS`].
+    pub(super) decisions: Vec<Decision>,
+    /// How many of each kind.
+    pub(super) by_kind: BTreeMap<DecisionKind, u64>,
+    /// Visits of each site of faults.
+    pub(super) sites: BTreeMap<String, u64>,
+    /// Points at which an operation could be cancelled, where they were surveyed.
+    pub(super) survey: Vec<Decision>,
 }
 
 impl Bend {
     fn ask(&mut self, kind: DecisionKind, task: &Address, nth: u64) -> Option<Decision> {
-        let after = self.strategy.decide(&Point { kind, task, nth })?;
-        let decision = Decision { kind, task: task.clone(), nth, after };
-        self.taken_total += 1;
-        if self.taken.len() < MAX_DECISIONS {
-            self.taken.push(decision.clone());
+        self.ask_at(kind, task, nth, 0, None)
+    }
+
+    fn ask_at(
+        &mut self,
+        kind: DecisionKind,
+        task: &Address,
+        nth: u64,
+        at_ns: u64,
+        user_kind: Option<&str>,
+    ) -> Option<Decision> {
+        let point = Point { kind, task, nth, at_ns, user_kind, ready: &self.ready };
+        let decided = self.strategy.decide(&point);
+        if let Some(survey) = self.survey.as_mut().filter(|survey| survey.len() < MAX_DECISIONS) {
+            survey.push(Decision { kind, task: task.clone(), nth, amount: 0 });
+        }
+        let decision = Decision { kind, task: task.clone(), nth, amount: decided? };
+        *self.taken.by_kind.entry(kind).or_default() += 1;
+        if self.taken.decisions.len() < MAX_DECISIONS {
+            self.taken.decisions.push(decision.clone());
         }
         Some(decision)
     }
 }
 
-/// Begins to ask `strategy` on this thread.
-pub(super) fn begin(strategy: Option<Box<dyn Strategy>>) {
-    ON.set(strategy.is_some());
+/// Begins to ask `strategy` on this thread. With `survey`, the points are kept at which it was asked.
+pub(super) fn begin(strategy: Option<Box<dyn Strategy>>, survey: bool) {
+    ASKED.set(strategy.as_ref().map_or(Kinds::default(), |strategy| strategy.kinds()));
+    NAMED.set(strategy.is_some());
     BEND.set(strategy.map(|strategy| Bend {
         strategy,
         tasks: HashMap::default(),
         next: None,
-        taken: Vec::new(),
-        taken_total: 0,
+        ready: BTreeSet::new(),
+        visits: BTreeMap::new(),
+        survey: survey.then(Vec::new),
+        taken: Taken::default(),
     }));
 }
 
 /// Asks no more: what follows is tokio's own order.
 pub(super) fn calm() {
-    ON.set(false);
+    ASKED.set(Kinds::default());
 }
 
-/// What was decided, the first [`MAX_DECISIONS`], and how much there was in all.
-pub(super) fn end() -> (Vec<Decision>, u64) {
-    ON.set(false);
-    BEND.take().map_or((Vec::new(), 0), |bend| (bend.taken, bend.taken_total))
+/// What was decided.
+pub(super) fn end() -> Taken {
+    calm();
+    NAMED.set(false);
+    BEND.take().map_or_else(Taken::default, |bend| Taken {
+        survey: bend.survey.unwrap_or_default(),
+        ..bend.taken
+    })
 }
 
 fn with<T>(f: impl FnOnce(&mut Bend) -> T) -> Option<T> {
-    if !ON.get() {
+    if !NAMED.get() {
         return None;
     }
     BEND.with(|bend| bend.try_borrow_mut().ok()?.as_mut().map(f))
 }
 
+/// Whether decisions of this kind are asked for.
+fn asks(kind: DecisionKind) -> bool {
+    ASKED.get().has(kind)
+}
+
 fn ask(kind: DecisionKind, task: &Address, nth: u64) -> Option<Decision> {
+    if !asks(kind) {
+        return None;
+    }
     with(|bend| bend.ask(kind, task, nth)).flatten()
+}
+
+/// The seed of what tokio draws, if it was decided that it is another one.
+pub(super) fn select_seed() -> Option<u64> {
+    let decision = ask(DecisionKind::Select, &"runtime".into(), 0)?;
+    Some(u64::from(decision.amount))
+}
+
+/// Whether this user or iteration is left out of the run.
+pub(super) fn skips(task: impl FnOnce() -> String) -> bool {
+    with(|bend| bend.strategy.skips(&task())).unwrap_or(false)
 }
 
 /// The next task that is spawned on this thread has this address.
@@ -137,6 +212,14 @@ pub(super) fn spawned(id: tokio::task::Id) {
     });
 }
 
+/// The address of the task that is being polled.
+pub(super) fn current_address() -> Address {
+    let known = with(|bend| Some(bend.tasks.get(&tokio::task::try_id()?)?.address.clone()));
+    known
+        .flatten()
+        .unwrap_or_else(|| context::actor().to_string().replace([' ', '/', '@'], "-").into())
+}
+
 /// A task is gone.
 pub(super) fn ended(id: tokio::task::Id) {
     with(|bend| bend.tasks.remove(&id));
@@ -144,6 +227,9 @@ pub(super) fn ended(id: tokio::task::Id) {
 
 /// A task is about to be polled: it may have to yield at its next await.
 pub(super) fn before_poll(id: tokio::task::Id) {
+    if !asks(DecisionKind::Yield) {
+        return;
+    }
     let yields = with(|bend| {
         let task = bend.tasks.get_mut(&id)?;
         let (address, nth) = (task.address.clone(), task.polls);
@@ -151,12 +237,13 @@ pub(super) fn before_poll(id: tokio::task::Id) {
         bend.ask(DecisionKind::Yield, &address, nth)
     });
     if let Some(Some(decision)) = yields {
-        spend_budget(decision.after);
+        spend_budget(decision.amount);
         tell(&decision);
     }
 }
 
 fn tell(decision: &Decision) {
+    place::decided(decision);
     context::with_run(|shared: &Shared| {
         let kind = EventKind::Decision(decision.to_string().into());
         shared.emit(context::actor_of(&decision.task), kind);
@@ -164,91 +251,12 @@ fn tell(decision: &Decision) {
 }
 
 /// Leaves the task that is polled so many units of its budget.
-fn spend_budget(leave: u8) {
+fn spend_budget(leave: u32) {
     let mut cx = Context::from_waker(Waker::noop());
-    for _ in u32::from(leave)..BUDGET {
+    for _ in leave..BUDGET {
         match poll_proceed(&mut cx) {
             Poll::Ready(unit) => unit.made_progress(),
             Poll::Pending => break,
         }
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// A task that the world spawned: it can be postponed.
-    pub(super) struct Postponable<F> {
-        address: Option<Address>,
-        polls: u64,
-        #[pin]
-        future: F,
-    }
-}
-
-/// Lets `future` be postponed, if there is a strategy to ask.
-pub(super) fn postponable<F: Future>(
-    address: impl FnOnce() -> Address,
-    future: F,
-) -> Postponable<F> {
-    Postponable { address: ON.get().then(address), polls: 0, future }
-}
-
-impl<F: Future> Future for Postponable<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        if let Some(address) = this.address {
-            let nth = *this.polls;
-            *this.polls += 1;
-            if let Some(decision) = ask(DecisionKind::Postpone, address, nth) {
-                tell(&decision);
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            #[cfg(not(tokio_unstable))]
-            if let Some(decision) = ask(DecisionKind::Yield, address, nth) {
-                spend_budget(decision.after);
-                tell(&decision);
-            }
-        }
-        this.future.poll(cx)
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// An iteration of a user: it can be dropped instead of being polled.
-    pub(super) struct Cancellable<F> {
-        address: Option<Address>,
-        polls: u64,
-        #[pin]
-        future: F,
-    }
-}
-
-/// Lets `future` be cancelled, if there is a strategy to ask.
-pub(super) fn cancellable<F: Future>(
-    address: impl FnOnce() -> Address,
-    future: F,
-) -> Cancellable<F> {
-    Cancellable { address: ON.get().then(address), polls: 0, future }
-}
-
-impl<F: Future> Future for Cancellable<F> {
-    /// `None` when it was cancelled; whoever awaits this then drops it, and the iteration with it.
-    type Output = Option<F::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if let Some(address) = this.address {
-            let nth = *this.polls;
-            *this.polls += 1;
-            // Not before it has begun: then there is nothing to cancel.
-            let decision = if nth > 0 { ask(DecisionKind::Cancel, address, nth) } else { None };
-            if let Some(decision) = decision {
-                tell(&decision);
-                return Poll::Ready(None);
-            }
-        }
-        this.future.poll(cx).map(Some)
     }
 }

@@ -1,0 +1,258 @@
+//! Faults that a scenario asks for: what strikes, where, how often, when, whom.
+//!
+//! A fault is data. It strikes at a *site*, a place that the script (or the system) names and passes through
+//! [`crate::User::step`] or [`crate::Sim::step`]. Whether it strikes there is drawn from a stream of that very
+//! visit, so that one user less or one fault more leaves all others as they were; that it struck is a
+//! decision like any other: logged, replayed, cut down.
+//!
+//! ```toml
+//! [[faults]]
+//! kind = "panic"               # panic, stall, abandon, slow or error
+//! site = "turn"                # where it may strike
+//! rate = 0.01                  # the share of visits that it strikes at
+//! between = ["1s", "3s"]       # in this window of virtual time; always when left out
+//! users = "casual"             # users of this kind; all when left out
+//! at_most = 3                  # times in one run; no bound when left out
+//! times = 100                  # stall: how many times longer the step takes
+//! by = "50ms"                  # slow: how long the user takes before it goes on
+//! error = "out of connections" # error: what the step comes back with
+//! optional = true              # need not strike in every run; swarm testing may switch it off
+//! ```
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{DecisionKind, Kinds, Point, Strategy};
+use crate::random::{RandomExt, Streams};
+use crate::units;
+
+/// A fault that a scenario asks for. See the [module](self) for what it is in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// What strikes.
+    pub kind: DecisionKind,
+    /// The site where it may strike.
+    pub site: String,
+    /// The share of visits that it strikes at, from 0 to 1.
+    pub rate: f64,
+    /// The window of virtual time in which it may strike.
+    pub between: Option<(Duration, Duration)>,
+    /// The kind of users that it may strike.
+    pub users: Option<String>,
+    /// How often it strikes in one run at most.
+    pub at_most: Option<u64>,
+    /// How much: times longer (stall), milliseconds (slow), nothing otherwise.
+    pub amount: u32,
+    /// What an error says.
+    pub error: String,
+    /// Whether a run in which it never struck is all right.
+    pub optional: bool,
+}
+
+impl Fault {
+    /// A fault of this kind at this site with this rate, with the defaults of a file.
+    ///
+    /// # Panics
+    /// When `kind` is not one of [`DecisionKind::FAULTS`], or the rate is not from 0 to 1.
+    pub fn new(kind: DecisionKind, site: impl Into<String>, rate: f64) -> Self {
+        assert!(DecisionKind::FAULTS.contains(&kind), "{} is not a fault", kind.text());
+        assert!((0.0..=1.0).contains(&rate), "the rate of a fault is {rate}: expected 0 to 1");
+        let amount = match kind {
+            DecisionKind::Stall => TIMES,
+            DecisionKind::Slow => BY_MS,
+            _ => 0,
+        };
+        Self {
+            kind,
+            site: site.into(),
+            rate,
+            between: None,
+            users: None,
+            at_most: None,
+            amount,
+            error: ERROR.to_owned(),
+            optional: false,
+        }
+    }
+
+    /// Need not strike in every run.
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// Its name in reports: `panic at turn`.
+    pub fn name(&self) -> String {
+        format!("{} at {}", self.kind.text(), self.site)
+    }
+}
+
+/// A step that stalls takes so many times longer.
+const TIMES: u32 = 100;
+/// A slow consumer takes so many milliseconds.
+const BY_MS: u32 = 50;
+/// What a dependency says when it fails.
+const ERROR: &str = "injected error";
+
+/// `[[faults]]` as it is read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    kind: String,
+    site: String,
+    rate: f64,
+    between: Option<(Time, Time)>,
+    users: Option<String>,
+    at_most: Option<u64>,
+    times: Option<u32>,
+    by: Option<Time>,
+    error: Option<String>,
+    #[serde(default)]
+    optional: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Time(#[serde(with = "crate::units::duration")] Duration);
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Table::deserialize(from)?.check().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Table {
+    fn check(self) -> Result<Fault, String> {
+        let Some(kind) = DecisionKind::FAULTS.iter().find(|kind| kind.text() == self.kind) else {
+            let known: Vec<&str> = DecisionKind::FAULTS.iter().map(|kind| kind.text()).collect();
+            return Err(format!("kind `{}` is no fault: expected {}", self.kind, known.join(", ")));
+        };
+        if self.site.is_empty() || self.site.contains([' ', '/', '@']) {
+            return Err("site is the name of a place: expected a word such as \"turn\"".to_owned());
+        }
+        if !(self.rate > 0.0 && self.rate <= 1.0) {
+            return Err(format!("rate is {}: expected a share above 0, at most 1", self.rate));
+        }
+        let of_kind = |what: &str, given: bool, of: DecisionKind| match given && *kind != of {
+            true => Err(format!("{what} is for a {}, this is a {}", of.text(), kind.text())),
+            false => Ok(()),
+        };
+        of_kind("times", self.times.is_some(), DecisionKind::Stall)?;
+        of_kind("by", self.by.is_some(), DecisionKind::Slow)?;
+        of_kind("error", self.error.is_some(), DecisionKind::Error)?;
+        if self.at_most == Some(0) {
+            return Err("at_most is 0: expected at least 1".to_owned());
+        }
+        if self.times.is_some_and(|times| times < 2) {
+            return Err("times is less than 2: nothing would take longer".to_owned());
+        }
+        let mut fault = Fault::new(*kind, self.site, self.rate);
+        if let Some((Time(from), Time(to))) = self.between {
+            if from >= to {
+                return Err("between is empty: expected an earlier and a later time".to_owned());
+            }
+            fault.between = Some((from, to));
+        }
+        if let Some(times) = self.times {
+            fault.amount = times;
+        }
+        if let Some(Time(by)) = self.by {
+            let ms = u32::try_from(by.as_millis()).unwrap_or(u32::MAX);
+            if ms == 0 {
+                return Err("by is below a millisecond, the resolution of timers".to_owned());
+            }
+            fault.amount = ms;
+        }
+        fault.users = self.users;
+        fault.at_most = self.at_most;
+        fault.error = self.error.unwrap_or(fault.error);
+        fault.optional = self.optional;
+        Ok(fault)
+    }
+}
+
+/// Draws at each visit of a site whether a fault strikes. See the [module](self).
+pub(super) struct Faults {
+    streams: Streams,
+    /// Each with its number in the scenario and how often it struck.
+    faults: Vec<(usize, Fault, u64)>,
+}
+
+impl Faults {
+    /// `None` when there is nothing to draw. With `swarm`, each seed switches optional faults on or off.
+    pub(super) fn new(streams: &Streams, faults: &[Fault], swarm: bool) -> Option<Self> {
+        let numbered = faults.iter().cloned().enumerate();
+        let on = |(number, fault): &(usize, Fault)| {
+            let mut draw = streams.stream(format_args!("faults/{number}"));
+            !(swarm && fault.optional) || draw.chance(2, 3)
+        };
+        let faults: Vec<_> = numbered.filter(on).map(|(n, fault)| (n, fault, 0)).collect();
+        (!faults.is_empty()).then_some(Self { streams: *streams, faults })
+    }
+}
+
+impl Strategy for Faults {
+    fn decide(&mut self, point: &Point<'_>) -> Option<u32> {
+        let (_, site) = point.task.rsplit_once('/')?;
+        for (number, fault, struck) in &mut self.faults {
+            let within = |(from, to): (Duration, Duration)| {
+                (units::nanos(from)..units::nanos(to)).contains(&point.at_ns)
+            };
+            let may = fault.kind == point.kind
+                && fault.site == site
+                && fault.between.is_none_or(within)
+                && fault.users.as_deref().is_none_or(|kind| point.user_kind == Some(kind))
+                && fault.at_most.is_none_or(|most| *struck < most);
+            let name = format_args!("faults/{number}/{}/{}", point.task, point.nth);
+            if may && self.streams.stream(name).unit() <= fault.rate {
+                *struck += 1;
+                return Some(fault.amount);
+            }
+        }
+        None
+    }
+
+    fn kinds(&self) -> Kinds {
+        self.faults.iter().map(|(_, fault, _)| &fault.kind).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn visits(fault: Fault, of: impl Fn(u64) -> (u64, Option<&'static str>)) -> Vec<u64> {
+        let mut faults = Faults::new(&Streams::new(1), &[fault.clone()], false).unwrap();
+        let ready = BTreeSet::new();
+        let struck = |nth: &u64| {
+            let ((at_ns, user_kind), task) = (of(*nth), format!("user-{nth}@0/turn").into());
+            let point =
+                Point { kind: fault.kind, task: &task, nth: 0, at_ns, user_kind, ready: &ready };
+            faults.decide(&point).is_some()
+        };
+        (0..1_000).filter(struck).collect()
+    }
+
+    #[test]
+    fn a_fault_strikes_at_its_rate_in_its_window_for_its_users_and_no_more_often_than_it_may() {
+        let fault = Fault::new(DecisionKind::Panic, "turn", 0.1);
+        let struck = visits(fault.clone(), |_| (0, None));
+        assert!((60..140).contains(&struck.len()), "{} of 1,000", struck.len());
+
+        let second = Duration::from_secs(1);
+        let window = Fault { between: Some((second, 2 * second)), ..fault.clone() };
+        let in_window = visits(window, |nth| (nth * 10_000_000, None));
+        let expected: Vec<u64> =
+            struck.iter().copied().filter(|nth| (100..200).contains(nth)).collect();
+        assert_eq!(in_window, expected, "the window takes visits away and changes no other");
+
+        let users = Fault { users: Some("slow".to_owned()), ..fault.clone() };
+        assert!(visits(users.clone(), |_| (0, Some("fast"))).is_empty());
+        assert_eq!(visits(users, |_| (0, Some("slow"))), struck);
+
+        let bounded = Fault { at_most: Some(3), ..fault };
+        assert_eq!(visits(bounded, |_| (0, None)), struck[..3]);
+    }
+}

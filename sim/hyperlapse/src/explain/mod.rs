@@ -1,0 +1,3 @@
+//! Explanations of failures.
+pub(crate) mod place;
+pub use place::{Located, Place};

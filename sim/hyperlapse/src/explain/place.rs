@@ -1,0 +1,167 @@
+//! A place in the code at which a task stands, from a raw stack to words.
+
+use std::collections::BTreeMap;
+
+use backtrace::{Backtrace, BacktraceSymbol};
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Decision;
+use crate::world::bend::place as noted;
+use crate::world::short_path;
+
+/// Where a task stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The line: `pool/src/lib.rs:120`, of the innermost code that is neither a library's nor the framework's.
+    pub line: String,
+    /// The function it is in: `Pool::get`.
+    pub function: String,
+    /// What it waits for there: `tokio::sync::Mutex::lock`; `None` where that is not known.
+    pub awaits: Option<String>,
+}
+
+/// A decision with what is known of its task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    /// The decision.
+    pub decision: Decision,
+    /// Where the task stood before.
+    pub before: Option<Place>,
+    /// Where it stood after the poll that the decision was about.
+    pub after: Option<Place>,
+    /// Where a task that the system spawned was spawned.
+    pub spawned: Option<String>,
+    /// The system's state then, as the scenario shows it.
+    pub state: Option<String>,
+}
+
+/// Where tasks stood in a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// At each decision, in their order.
+    pub(crate) decisions: Vec<Located>,
+    /// At the end, those that the world spawned.
+    pub(crate) stands: BTreeMap<String, Place>,
+}
+
+impl Places {
+    /// Finds the names for raw stacks: milliseconds, the first time more.
+    pub(crate) fn of(noted: noted::Places) -> Self {
+        let located = |located: noted::Located| Located {
+            decision: located.decision,
+            before: located.before.and_then(resolve),
+            after: located.after.and_then(resolve),
+            spawned: located.spawned,
+            state: located.state,
+        };
+        let stands = noted.stands.into_iter();
+        Self {
+            decisions: noted.decisions.into_iter().map(located).collect(),
+            stands: stands
+                .filter_map(|(task, stack)| Some((task.to_string(), resolve(stack)?)))
+                .collect(),
+        }
+    }
+}
+
+fn resolve(mut stack: Backtrace) -> Option<Place> {
+    stack.resolve();
+    let mut awaits = None;
+    for symbol in stack.frames().iter().flat_map(|frame| frame.symbols()) {
+        match origin(symbol) {
+            Origin::Framework => {}
+            // The last one before the system's own code is what that code called.
+            Origin::Library(name) => awaits = Some(name),
+            Origin::System { line, function } => return Some(Place { line, function, awaits }),
+        }
+    }
+    None
+}
+
+enum Origin {
+    /// The standard library, this crate.
+    Framework,
+    Library(String),
+    System {
+        line: String,
+        function: String,
+    },
+}
+
+fn origin(symbol: &BacktraceSymbol) -> Origin {
+    let file = symbol.filename().map(|file| file.to_string_lossy().replace('\\', "/"));
+    let (Some(file), Some(line)) = (file, symbol.lineno()) else { return Origin::Framework };
+    let name = symbol.name().map(|name| plain(&format!("{name:#}"))).unwrap_or_default();
+    if file.contains("/registry/src/") || file.contains("/git/checkouts/") {
+        return Origin::Library(name);
+    }
+    let ours = file.contains("/rustc/") || file.contains("/library/");
+    if ours || file.contains("hyperlapse/src/") {
+        return Origin::Framework;
+    }
+    Origin::System { line: format!("{}:{line}", of_crate(&short_path(&file))), function: name }
+}
+
+/// From the folder of the crate on: what comes before it is of one machine.
+fn of_crate(file: &str) -> &str {
+    let root = ["/src/", "/tests/", "/examples/", "/benches/"];
+    let Some(at) = root.iter().filter_map(|folder| file.rfind(folder)).max() else { return file };
+    let begin = file[..at].rfind('/').map_or(0, |slash| slash + 1);
+    &file[begin..]
+}
+
+/// A function's name without its type parameters and closures.
+fn plain(name: &str) -> String {
+    // `<a::B<T> as c::D>::f` is `a::B::f`.
+    let (mut text, mut depth) = (String::new(), 0u32);
+    let mut rest = name;
+    if let Some(inner) = name.strip_prefix('<') {
+        let mut open = 1;
+        let end = inner.find(|c| {
+            open += i32::from(c == '<') - i32::from(c == '>');
+            open == 0
+        });
+        if let Some(end) = end {
+            let of = inner[..end].split(" as ").next().unwrap_or_default();
+            text.push_str(&plain(of));
+            rest = &inner[end + 1..];
+        }
+    }
+    for c in rest.chars() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth = depth.saturating_sub(1),
+            c if depth == 0 => text.push(c),
+            _ => {}
+        }
+    }
+    let text = text.replace("::{{closure}}", "").replace("::{closure#0}", "");
+    text.replace("::::", "::").trim_end_matches("::").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_functions_lose_what_a_reader_does_not_need() {
+        for (name, expected) in [
+            ("pool::Pool::get", "pool::Pool::get"),
+            ("pool::Pool<T>::get::{{closure}}", "pool::Pool::get"),
+            (
+                "<zoo::Handmade<M> as bot::Bot>::start::{{closure}}::{{closure}}",
+                "zoo::Handmade::start",
+            ),
+            ("tokio::sync::mutex::Mutex<T>::lock::{{closure}}", "tokio::sync::mutex::Mutex::lock"),
+        ] {
+            assert_eq!(plain(name), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_is_told_from_the_folder_of_its_crate_on() {
+        assert_eq!(of_crate("/home/x/project/pool/src/a/lib.rs"), "pool/src/a/lib.rs");
+        assert_eq!(of_crate("sim/pool/tests/races.rs"), "pool/tests/races.rs");
+        assert_eq!(of_crate("main.rs"), "main.rs");
+    }
+}

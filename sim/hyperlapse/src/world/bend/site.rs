@@ -1,0 +1,86 @@
+//! Sites where the scenario's faults may strike.
+
+use std::time::Duration;
+
+use super::operation::{abandon, in_iteration};
+use super::{asks, place, with};
+use crate::decision::{Address, Decision, DecisionKind};
+use crate::event::{EventKind, Text};
+use crate::world::context::{self, StruckPanic};
+use crate::world::sim::Shared;
+
+/// Who comes to a site.
+pub(in crate::world) struct Visitor<'a> {
+    /// `user-3`, or the address of a task.
+    pub(in crate::world) actor: Address,
+    /// Of a user, the iteration.
+    pub(in crate::world) iteration: Option<u64>,
+    /// The kind of the user.
+    pub(in crate::world) kind: Option<&'a str>,
+}
+
+/// Comes by a site with a step that takes so long: gives how long it takes now, or the error that it comes back
+/// with.
+///
+/// # Panics
+/// When it was decided that it panics.
+pub(in crate::world) async fn step(
+    shared: &Shared,
+    visitor: Visitor<'_>,
+    site: &'static str,
+    work: Duration,
+) -> Result<Duration, Text> {
+    if !DecisionKind::FAULTS.iter().any(|kind| asks(*kind)) {
+        return Ok(work);
+    }
+    let struck = visit(shared, &visitor, site);
+    let mut takes = work;
+    for decision in struck {
+        place::decided(&decision);
+        let name = format!("{} at {site}", decision.kind.text());
+        shared.emit(context::actor_of(&visitor.actor), EventKind::Fault(name.into()));
+        match decision.kind {
+            DecisionKind::Panic => std::panic::panic_any(StruckPanic),
+            DecisionKind::Abandon => {
+                abandon();
+                std::future::pending::<()>().await;
+            }
+            DecisionKind::Error => return Err(shared.fault_error(site).into()),
+            DecisionKind::Slow => {
+                tokio::time::sleep(Duration::from_millis(decision.amount.into())).await;
+            }
+            DecisionKind::Stall => takes = work.saturating_mul(decision.amount),
+            _ => unreachable!("only faults are asked for at a site"),
+        }
+    }
+    Ok(takes)
+}
+
+/// What strikes at this visit.
+fn visit(shared: &Shared, visitor: &Visitor<'_>, site: &str) -> Vec<Decision> {
+    let at_ns = shared.now_ns();
+    let key: Address = format!("{}/{site}", visitor.actor).into();
+    let address: Address = match visitor.iteration {
+        None => key.clone(),
+        Some(iteration) => format!("{}@{iteration}/{site}", visitor.actor).into(),
+    };
+    let iteration = visitor.iteration.unwrap_or(0);
+    with(|bend| {
+        *bend.taken.sites.entry(site.to_owned()).or_default() += 1;
+        let count = bend.visits.entry(key).or_default();
+        if count.0 != iteration {
+            *count = (iteration, 0);
+        }
+        let nth = count.1;
+        count.1 += 1;
+        let mut struck = Vec::new();
+        for kind in DecisionKind::FAULTS {
+            let possible = *kind != DecisionKind::Abandon || in_iteration();
+            if asks(*kind) && possible {
+                struck.extend(bend.ask_at(*kind, &address, nth, at_ns, visitor.kind));
+            }
+        }
+        struck
+    })
+    .unwrap_or_default()
+}
