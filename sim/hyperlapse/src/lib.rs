@@ -100,9 +100,11 @@ mod replay;
 pub mod report;
 mod scenario;
 mod seed_file;
+mod shrink;
 mod suite;
 #[cfg(feature = "cli")]
 mod sweep;
+mod systematic;
 mod threshold;
 pub mod units;
 mod verdict;
@@ -114,7 +116,7 @@ pub use build_info::Build;
 #[cfg(feature = "cli")]
 pub use cli::exit;
 pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
-pub use explain::{Located, Place};
+pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
 pub use input::{InputError, Source};
 pub use metrics::{LatencyRecord, Memory, Metrics, OperationMetrics, Series};
 pub use plan::Plan;
@@ -125,7 +127,9 @@ pub use replay::{Replayed, compare as compare_replay};
 pub use scenario::overrides::Override;
 pub use scenario::{Scenario, ScenarioBuilder, UserKind};
 pub use seed_file::{Expect, MAX_SEED, SEED_FILE_FORMAT, SeedFile};
+pub use shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 pub use suite::{Case, Entry, Finished, Suite};
+pub use systematic::CancelledEach;
 pub use threshold::{
     Judgement, Standing, Threshold, ThresholdError, catalogue as threshold_metrics,
 };

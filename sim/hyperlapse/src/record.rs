@@ -62,6 +62,9 @@ pub struct Record {
     /// Where an operation could be cancelled, for a run that was to find that out.
     #[serde(skip)]
     pub(crate) survey: Vec<Decision>,
+    /// The iterations that took part, of a run that was bent or replayed.
+    #[serde(skip)]
+    pub(crate) parts: Vec<String>,
     /// Where tasks stood, for a run that was to note it.
     #[serde(skip)]
     pub(crate) places: Places,

@@ -252,6 +252,14 @@ impl SeedFile {
         name
     }
 
+    /// Writes it into `directory` under its own [name](Self::file_name); see [`Self::write_as`].
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn write(&self, directory: &Path, command: &str) -> io::Result<PathBuf> {
+        self.write_as(directory, &self.file_name(), command)
+    }
+
     /// Writes it into `directory`, which is made where it is missing. A file that is there stays as it
     /// is: this one gets a number behind its name, unless it is the very same.
     ///
@@ -259,16 +267,15 @@ impl SeedFile {
     ///
     /// # Errors
     /// When the file system refuses.
-    pub fn write(&self, directory: &Path, command: &str) -> io::Result<PathBuf> {
+    pub fn write_as(&self, directory: &Path, name: &str, command: &str) -> io::Result<PathBuf> {
         fs::create_dir_all(directory)?;
         let text = self.text(command);
         let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
         temporary.write_all(text.as_bytes())?;
-        let name = self.file_name();
         let stem = name.trim_end_matches(".toml");
         for number in 1.. {
             let path = directory.join(match number {
-                1 => name.clone(),
+                1 => name.to_owned(),
                 _ => format!("{stem}-{number}.toml"),
             });
             match temporary.persist_noclobber(&path) {

@@ -109,6 +109,10 @@ pub struct Case {
     pub strategy: Option<StrategyChoice>,
     /// The text of the scenario before anything was set, when it is not one that the suite brings.
     pub text: Option<Arc<str>>,
+    /// The scenario before anything was set.
+    pub(crate) source: Source,
+    /// The text of the scenario with what was set.
+    pub(crate) effective: Arc<str>,
 }
 
 impl Case {
@@ -265,13 +269,13 @@ impl<S: Clone + Send + 'static> Suite<S> {
 
     fn case_of(
         &self,
-        source: &Source,
+        original: &Source,
         text: Option<Arc<str>>,
         system: Option<&str>,
         set: &[Override],
     ) -> Result<Case, InputError> {
-        let mut scenario = file::read(source, &self.vocabulary)?;
-        let mut source = source.clone();
+        let mut scenario = file::read(original, &self.vocabulary)?;
+        let mut source = original.clone();
         let mut whole = Vec::new();
         for change in set {
             let path;
@@ -294,7 +298,20 @@ impl<S: Clone + Send + 'static> Suite<S> {
             let error = InputError::new(format!("there is no system `{system}`"));
             return Err(error.nearest(system, self.vocabulary.systems.iter().copied()));
         }
-        Ok(Case { system: system.to_owned(), scenario, set: whole, strategy: None, text })
+        Ok(Case {
+            system: system.to_owned(),
+            scenario,
+            set: whole,
+            strategy: None,
+            text,
+            source: original.clone(),
+            effective: source.text,
+        })
+    }
+
+    /// The same case with this set instead of what is.
+    pub(crate) fn vary(&self, case: &Case, set: &[Override]) -> Result<Case, InputError> {
+        self.case_of(&case.source, case.text.clone(), Some(&case.system), set)
     }
 
     /// Runs a case with a seed.

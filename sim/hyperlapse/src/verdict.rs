@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::property::PropertyRecord;
 use crate::record::{Outcome, Record};
 use crate::threshold::{Judgement, Standing, Threshold};
 
@@ -85,7 +86,11 @@ impl Verdict {
         if let (Some((kind, name)), Some(message)) = (how, record.outcome.failure()) {
             add(kind, name, message);
         }
-        for (name, property) in &record.properties {
+        // In the order in which they were seen to break: what comes first is nearest to the cause.
+        let seen = |property: &PropertyRecord| property.violation.as_ref().map(|v| v.at_ns);
+        let mut properties: Vec<_> = record.properties.iter().collect();
+        properties.sort_by_key(|(_, property)| seen(property).unwrap_or(u64::MAX));
+        for (name, property) in properties {
             // Of a run that did not come to its end it says nothing that a check was not reached.
             let unreached = property.checked == 0 && record.outcome != Outcome::Finished;
             if let Some(why) = property.broken().filter(|_| !unreached) {

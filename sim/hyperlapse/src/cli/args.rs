@@ -34,6 +34,8 @@ pub(super) enum Command {
     List,
     /// Run seed files again and say whether they fail as they did
     Replay(ReplayArgs),
+    /// Search for the fewest decisions, users and steps that fail as a seed file does, and explain them
+    Shrink(ShrinkArgs),
 }
 
 impl Default for Command {
@@ -74,6 +76,9 @@ pub(super) struct RunArgs {
     /// Where seed files of failing runs go
     #[arg(long, value_name = "DIR", default_value = "target/hyperlapse")]
     pub(super) out: PathBuf,
+    /// Leave failures as large as they were found
+    #[arg(long)]
+    pub(super) no_shrink: bool,
     /// Host time without any sign of life after which a run is given up as hung
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
     pub(super) hang_after: Duration,
@@ -103,6 +108,22 @@ pub(super) struct ReplayArgs {
     /// Print every event of the run
     #[arg(long)]
     pub(super) trace: bool,
+    /// Say step by step how it fails
+    #[arg(long)]
+    pub(super) explain: bool,
+}
+
+#[derive(Debug, Parser)]
+pub(super) struct ShrinkArgs {
+    /// A seed file
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Where the smaller seed file goes [default: beside FILE]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Runs after which the search ends with the smallest found so far; shrinking that goes on from there
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) runs: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

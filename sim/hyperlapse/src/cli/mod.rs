@@ -5,6 +5,7 @@
 //! | [`args`] | what can be asked for |
 //! | [`run`] | `run` and `plan` |
 //! | [`replay`] | `replay` |
+//! | [`shrink`] | `shrink`, and what `run` does with what it finds |
 //! | [`list`] | `list` |
 //! | [`exit`] | what the exit code says |
 
@@ -12,6 +13,7 @@ mod args;
 mod list;
 mod replay;
 mod run;
+mod shrink;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -87,6 +89,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             Command::Plan(args) => run::plan(self, &args, &mut terminal),
             Command::List => list::list(self, &mut terminal),
             Command::Replay(args) => replay::replay(self, &args, &mut terminal),
+            Command::Shrink(args) => shrink::shrink(self, &args, &mut terminal),
         };
         match done {
             Ok(code) => code,

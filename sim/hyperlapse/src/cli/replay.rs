@@ -9,6 +9,7 @@ use crate::report::{self, Detail};
 use crate::scenario::overrides::Override;
 use crate::seed_file::{Expect, SeedFile};
 use crate::suite::{Case, Suite};
+use crate::verdict::Failure;
 
 pub(super) fn replay<S: Clone + Send + 'static>(
     suite: &Suite<S>,
@@ -50,6 +51,16 @@ pub(super) fn replay<S: Clone + Send + 'static>(
         terminal.print(&report::run(&finished, case.scenario.about(), &load, detail))?;
         let explained = replayed.explain(seed_file, &finished, &build);
         terminal.print(&format!("\n{}: {explained}", path.display()))?;
+        if args.explain {
+            let same =
+                |f: &&Failure| f.kind == seed_file.failure.kind && f.name == seed_file.failure.name;
+            let failures = &finished.verdict.failures;
+            if let Some(failure) = failures.iter().find(same).or(failures.first()) {
+                let explanation = suite.explain(case, &finished, failure);
+                let text = report::explanation(&explanation, terminal.coloured());
+                terminal.print(&format!("\n{text}"))?;
+            }
+        }
         code = code.max(if replayed.is_nondeterminism(seed_file, &finished, &build) {
             exit::NONDETERMINISM
         } else if seed_file.expect == Expect::Pass && replayed.as_expected(Expect::Pass) {
@@ -91,7 +102,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
 }
 
 /// The error of a case that cannot be made, with its place in the seed file that tells of it.
-fn placed<S: Clone + Send + 'static>(
+pub(super) fn placed<S: Clone + Send + 'static>(
     suite: &Suite<S>,
     source: &Source,
     seed_file: &SeedFile,

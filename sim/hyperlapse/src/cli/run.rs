@@ -7,8 +7,10 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Format, PlanArgs, RunArgs};
+use super::shrink::Found;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
+use crate::decision::StrategyChoice;
 use crate::input::{InputError, Source};
 use crate::report::{self, CaseSummary, Detail};
 use crate::scenario::overrides::Override;
@@ -100,7 +102,13 @@ struct Sweep<'a, S> {
 /// A run that is over, with its seed file if it failed.
 struct Done {
     finished: Finished,
-    seed_file: Option<PathBuf>,
+    failed: Option<Failed>,
+}
+
+/// A run that failed: how it is played again, and its seed file.
+pub(super) struct Failed {
+    pub(super) case: Case,
+    pub(super) seed_file: PathBuf,
 }
 
 impl<S: Clone + Send + 'static> Sweep<'_, S> {
@@ -110,12 +118,15 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let single = self.seeds.end - self.seeds.start == 1;
         let detail = Detail { memory: true, coloured };
         let mut summaries: Vec<CaseSummary> = Vec::new();
+        let mut found = Found::default();
         self.each(|case, done| {
             if summaries.len() == case {
                 summaries.push(CaseSummary::default());
             }
-            let Done { finished, seed_file } = done;
+            let Done { finished, failed } = done;
+            let seed_file = failed.as_ref().map(|failed| failed.seed_file.clone());
             summaries[case].add(&finished, seed_file.clone());
+            found.add(case, &finished, failed);
             if single {
                 let scenario = &self.cases[case].scenario;
                 let load = scenario.workload().describe();
@@ -134,6 +145,11 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
             text.push_str(&format!("note: {limits}\n"));
         }
         terminal.print(&text)?;
+        if !self.args.no_shrink {
+            found.shrink(self.suite, &self.command, |shrunk| {
+                terminal.print(&format!("\n{}", shrunk.text(coloured)))
+            })?;
+        }
         Ok(code(summaries.iter().all(CaseSummary::passed)))
     }
 
@@ -141,13 +157,23 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let build = Build::of_source(self.suite.name(), self.suite.version());
         terminal.print(&report::json::head(&build))?;
         let (mut first, mut passed) = (true, true);
-        self.each(|_, done| {
+        let mut found = Found::default();
+        self.each(|case, done| {
             passed &= done.finished.verdict.passed();
-            let text = report::json::run(&done.finished, done.seed_file.as_deref(), first);
+            let seed_file = done.failed.as_ref().map(|failed| failed.seed_file.as_path());
+            let text = report::json::run(&done.finished, seed_file, first);
             first = false;
+            found.add(case, &done.finished, done.failed);
             terminal.print(&text)
         })?;
-        terminal.print(report::json::tail())?;
+        let mut explanations = Vec::new();
+        if !self.args.no_shrink {
+            found.shrink(self.suite, &self.command, |shrunk| {
+                explanations.push(shrunk.json());
+                Ok(())
+            })?;
+        }
+        terminal.print(&report::json::tail(&explanations))?;
         Ok(code(passed))
     }
 
@@ -184,15 +210,18 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
     /// One run. If it fails its seed file is written before anything else happens.
     fn one(&self, case: &Case, seed: u64) -> Result<Done, Stop> {
         let options = RunOptions { hang_after: self.args.hang_after, ..RunOptions::seed(seed) };
-        let finished = self.suite.run_with(case, options);
+        let (case, finished) = match case.strategy() {
+            StrategyChoice::CancelEach => self.suite.cancel_each(case, options).first,
+            _ => (case.clone(), self.suite.run_with(case, options)),
+        };
         if finished.verdict.passed() {
-            return Ok(Done { finished, seed_file: None });
+            return Ok(Done { finished, failed: None });
         }
         let build = Build::of_binary(self.suite.name(), self.suite.version());
         let seed_file =
-            SeedFile::of(case, &finished, build).expect("a run that failed has a failure");
+            SeedFile::of(&case, &finished, build).expect("a run that failed has a failure");
         match seed_file.write(&self.args.out, &self.command) {
-            Ok(path) => Ok(Done { finished, seed_file: Some(path) }),
+            Ok(seed_file) => Ok(Done { finished, failed: Some(Failed { case, seed_file }) }),
             Err(error) => {
                 // Not lost, even so.
                 super::complain(format_args!("{}", seed_file.text(&self.command)));

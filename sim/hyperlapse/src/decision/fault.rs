@@ -224,7 +224,8 @@ mod tests {
     use super::*;
 
     fn visits(fault: Fault, of: impl Fn(u64) -> (u64, Option<&'static str>)) -> Vec<u64> {
-        let mut faults = Faults::new(&Streams::new(1), &[fault.clone()], false).unwrap();
+        let mut faults =
+            Faults::new(&Streams::new(1), std::slice::from_ref(&fault), false).unwrap();
         let ready = BTreeSet::new();
         let struck = |nth: &u64| {
             let ((at_ns, user_kind), task) = (of(*nth), format!("user-{nth}@0/turn").into());

@@ -113,6 +113,9 @@ impl DecisionKind {
     }
 }
 
+/// How many decisions a record keeps: more than any failure needs, less than a long run takes.
+pub(crate) const MAX_DECISIONS: usize = 20_000;
+
 /// A set of kinds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kinds(u16);

@@ -1,3 +1,236 @@
-//! Explanations of failures.
+//! Explains a failure: who did what in which order, which choices it took, and what would have happened without
+//! the last of them.
+//!
+//! A failure that was shrunk is played again with every event kept and with the place of each task noted at
+//! each decision; where that changes an event (it must not) the explanation says so. The result is data, and
+//! reports render it: [`crate::report::explanation`] for a terminal.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`place`] | at which line, in which await, a task stood |
+//! | [`story`] | decisions in sentences |
+
 pub(crate) mod place;
+mod story;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decision::{Schedule, StrategyChoice};
+use crate::event::{Actor, Event, EventKind, Keep};
+use crate::property::PropertyKind;
+use crate::record::{Outcome, Record};
+use crate::suite::{Case, Finished, Suite};
+use crate::units;
+use crate::verdict::Failure;
+use crate::world::RunOptions;
 pub use place::{Located, Place};
+
+/// Why a run failed, step by step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What failed.
+    pub failure: Failure,
+    /// What the property promises, where it is one.
+    pub promise: Option<String>,
+    /// The actors, in the order of their columns.
+    pub actors: Vec<String>,
+    /// Where the tasks among them were spawned: `task 1 was spawned at …`.
+    pub tasks: Vec<String>,
+    /// What happened, in order, up to the failure.
+    pub steps: Vec<Step>,
+    /// The decisions that it took, in order.
+    pub decisions: Vec<Told>,
+    /// What happens without the last of them; `None` when it took none.
+    pub without_last: Option<WithoutLast>,
+    /// Who had not come to an end, and where they stood.
+    pub waiting: Vec<String>,
+    /// Set when looking changed the run: then places may be those of another run.
+    pub disturbed: bool,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Virtual time, in nanoseconds.
+    pub at_ns: u64,
+    /// Whose column it stands in.
+    pub actor: usize,
+    /// What it was.
+    pub text: String,
+    /// Which decision it was, from 0; `None` when it was none.
+    pub decision: Option<usize>,
+}
+
+/// A decision in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The decision, with the places of its task.
+    pub located: Located,
+    /// Virtual time, in nanoseconds.
+    pub at_ns: u64,
+    /// What it did, in a sentence or two.
+    pub text: String,
+}
+
+/// The same run with all decisions but the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithoutLast {
+    /// What fails then; empty when everything holds.
+    pub failures: Vec<Failure>,
+    /// The first event that differs, here and there; `None` where one of the two ended before.
+    pub instead: Option<(Option<String>, Option<String>)>,
+}
+
+impl<S: Clone + Send + 'static> Suite<S> {
+    /// Explains a failure of a run: best one that was [shrunk](Suite::shrink). Plays it twice more.
+    pub fn explain(&self, case: &Case, finished: &Finished, failure: &Failure) -> Explanation {
+        let seed = finished.record.seed;
+        let looked = self
+            .run_with(case, RunOptions { keep: Keep::All, places: true, ..RunOptions::seed(seed) });
+        let record = &looked.record;
+        let (present, steps, times) = steps(record, failure);
+        let (actors, tasks) = names(&present);
+        let decisions = told(record, &times);
+        let without_last = self.without_last(case, record);
+        let promise = self.promise(case, failure).map(str::to_owned);
+        Explanation {
+            failure: failure.clone(),
+            promise,
+            actors,
+            tasks,
+            steps,
+            decisions,
+            without_last,
+            waiting: waiting(record),
+            disturbed: record.fingerprint != finished.record.fingerprint,
+        }
+    }
+
+    fn promise(&self, case: &Case, failure: &Failure) -> Option<&'static str> {
+        let mut scripts = self.scripts();
+        let (_, properties) = scripts.find(|(entry, _)| entry.name == case.scenario.script())?;
+        properties.iter().find(|p| p.name() == failure.name).map(|property| property.about())
+    }
+
+    fn without_last(&self, case: &Case, record: &Record) -> Option<WithoutLast> {
+        let StrategyChoice::Replay(schedule) = case.strategy() else { return None };
+        let (_, rest) = schedule.decisions.split_last()?;
+        let schedule = Schedule { decisions: rest.to_vec(), only: schedule.only.clone() };
+        let case = Case { strategy: Some(StrategyChoice::Replay(schedule)), ..case.clone() };
+        let other = self.trace(&case, record.seed);
+        let events = |record: &Record| -> Vec<String> {
+            let told = record.kept_events.iter().filter(|event| is_told(event));
+            told.filter(|event| !matches!(event.kind, EventKind::Decision(_)))
+                .map(|event| format!("{} {}", event.actor, event.kind))
+                .collect()
+        };
+        let (here, there) = (events(record), events(&other.record));
+        let parting = (0..here.len().max(there.len())).find(|n| here.get(*n) != there.get(*n));
+        Some(WithoutLast {
+            failures: other.verdict.failures,
+            instead: parting.map(|n| (here.get(n).cloned(), there.get(n).cloned())),
+        })
+    }
+}
+
+/// Whether an event says something to a reader.
+fn is_told(event: &Event) -> bool {
+    !matches!(
+        event.kind,
+        EventKind::LoadStarted
+            | EventKind::LoadEnded
+            | EventKind::Wave(_)
+            | EventKind::Arrived
+            | EventKind::Left
+    )
+}
+
+/// The columns, what stands in them, and when each decision was taken.
+fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, Vec<u64>) {
+    // What comes after the violation has nothing to do with it.
+    let is_it = |event: &Event| matches!(&event.kind, EventKind::Violated { property, .. } if *property == failure.name);
+    let eventually = record
+        .properties
+        .get(&failure.name)
+        .is_some_and(|property| property.kind == PropertyKind::Eventually);
+    let end = record.kept_events.iter().position(is_it).filter(|_| !eventually);
+    let events = &record.kept_events[..end.map_or(record.kept_events.len(), |at| at + 1)];
+    let events: Vec<&Event> = events.iter().filter(|event| is_told(event)).collect();
+
+    let mut present: Vec<_> = events.iter().map(|event| event.actor.clone()).collect();
+    present.sort();
+    present.dedup();
+    // The run itself comes first in their order, and is least of the story.
+    if present.first() == Some(&Actor::World) {
+        present.rotate_left(1);
+    }
+    let (mut steps, mut times) = (Vec::new(), Vec::new());
+    for event in events {
+        let decision = matches!(event.kind, EventKind::Decision(_) | EventKind::Fault(_));
+        let decision = decision.then(|| {
+            times.push(event.at_ns);
+            times.len() - 1
+        });
+        let text = match (&event.kind, decision) {
+            (EventKind::Violated { .. }, _) => "VIOLATED".to_owned(),
+            (_, Some(_)) => String::new(),
+            (kind, None) => kind.to_string(),
+        };
+        let actor = present.iter().position(|actor| *actor == event.actor);
+        let actor = actor.expect("every actor of an event was collected from the events");
+        steps.push(Step { at_ns: event.at_ns, actor, text, decision });
+    }
+    let mut decisions = record.places.decisions.iter();
+    for step in steps.iter_mut().filter(|step| step.decision.is_some()) {
+        // In a step there is room for a word or two; the sentence stands below.
+        step.text = decisions.next().map_or_else(String::new, |l| story::in_short(&l.decision));
+    }
+    (present, steps, times)
+}
+
+/// What the columns are called, and a line for each whose name says too little.
+fn names(present: &[Actor]) -> (Vec<String>, Vec<String>) {
+    let (mut names, mut tasks) = (Vec::new(), Vec::new());
+    for actor in present {
+        names.push(match actor {
+            Actor::Task(place) => {
+                let name = format!("task {}", tasks.len() + 1);
+                tasks.push(format!("{name} was spawned at {place}"));
+                name
+            }
+            other => other.to_string(),
+        });
+    }
+    (names, tasks)
+}
+
+fn told(record: &Record, times: &[u64]) -> Vec<Told> {
+    let decisions = record.places.decisions.iter().zip(times);
+    decisions
+        .map(|(located, at_ns)| Told {
+            located: located.clone(),
+            at_ns: *at_ns,
+            text: story::sentence(located),
+        })
+        .collect()
+}
+
+/// Who waits at the end of a run that did not come to its end, where, and since when.
+fn waiting(record: &Record) -> Vec<String> {
+    let stands = |actor: &str| {
+        let stands = record.places.stands.get(&actor.replace(' ', "-"));
+        stands.map_or_else(String::new, |place| format!(", {}", story::at(place)))
+    };
+    let waiting = match &record.outcome {
+        Outcome::DeadlineReached { waiting, .. } => waiting,
+        Outcome::Livelock { task, .. } => {
+            return vec![format!("{task} is polled again and again{}", stands(task))];
+        }
+        _ => return Vec::new(),
+    };
+    let line = |who: &crate::record::Waiting| {
+        let since = units::seconds(who.since_ns);
+        format!("{} is {} since {since}{}", who.actor, who.doing, stands(&who.actor))
+    };
+    waiting.iter().map(line).collect()
+}

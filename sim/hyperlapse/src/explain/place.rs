@@ -14,9 +14,9 @@ use crate::world::short_path;
 pub struct Place {
     /// The line: `pool/src/lib.rs:120`, of the innermost code that is neither a library's nor the framework's.
     pub line: String,
-    /// The function it is in: `Pool::get`.
-    pub function: String,
-    /// What it waits for there: `tokio::sync::Mutex::lock`; `None` where that is not known.
+    /// The function it is in: `pool::Pool::get`; `None` where the build keeps no names.
+    pub function: Option<String>,
+    /// The module of the library that it waits in there: `tokio::sync::mutex`; `None` where it waits in none.
     pub awaits: Option<String>,
 }
 
@@ -31,8 +31,8 @@ pub struct Located {
     pub after: Option<Place>,
     /// Where a task that the system spawned was spawned.
     pub spawned: Option<String>,
-    /// The system's state then, as the scenario shows it.
-    pub state: Option<String>,
+    /// The system's state before and after that poll, as the scenario shows it.
+    pub state: (Option<String>, Option<String>),
 }
 
 /// Where tasks stood in a run.
@@ -84,22 +84,40 @@ enum Origin {
     Library(String),
     System {
         line: String,
-        function: String,
+        function: Option<String>,
     },
 }
 
 fn origin(symbol: &BacktraceSymbol) -> Origin {
     let file = symbol.filename().map(|file| file.to_string_lossy().replace('\\', "/"));
     let (Some(file), Some(line)) = (file, symbol.lineno()) else { return Origin::Framework };
-    let name = symbol.name().map(|name| plain(&format!("{name:#}"))).unwrap_or_default();
-    if file.contains("/registry/src/") || file.contains("/git/checkouts/") {
-        return Origin::Library(name);
-    }
-    let ours = file.contains("/rustc/") || file.contains("/library/");
-    if ours || file.contains("hyperlapse/src/") {
+    let not_ours = !file.ends_with(".rs") || file.contains("/rustc/") || file.contains("/library/");
+    if not_ours || file.contains("hyperlapse/src/") {
         return Origin::Framework;
     }
-    Origin::System { line: format!("{}:{line}", of_crate(&short_path(&file))), function: name }
+    if file.contains("/registry/src/") || file.contains("/git/checkouts/") {
+        return Origin::Library(module(&short_path(&file)));
+    }
+    let function = symbol.name().map(|name| plain(&format!("{name:#}")));
+    // Builds that keep lines alone call every async function alike.
+    let function = function.filter(|name| name.contains("::"));
+    Origin::System { line: format!("{}:{line}", of_crate(&short_path(&file))), function }
+}
+
+/// The module of a library's file: `tokio::sync::mutex` of `tokio-1.2.3/src/sync/mutex.rs`.
+fn module(file: &str) -> String {
+    let (krate, path) = file.split_once("/src/").unwrap_or((file, ""));
+    let name = krate.rsplit('/').next().unwrap_or(krate);
+    // The version begins at the last dash that a digit follows.
+    let mut version = name.char_indices().filter(|(i, c)| {
+        *c == '-' && name[i + 1..].starts_with(|next: char| next.is_ascii_digit())
+    });
+    let name = version.next_back().map_or(name, |(i, _)| &name[..i]).replace('-', "_");
+    let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    match path {
+        "" | "lib" => name,
+        path => format!("{name}::{}", path.replace('/', "::")),
+    }
 }
 
 /// From the folder of the crate on: what comes before it is of one machine.
@@ -156,6 +174,13 @@ mod tests {
         ] {
             assert_eq!(plain(name), expected);
         }
+    }
+
+    #[test]
+    fn a_library_is_known_by_its_module() {
+        assert_eq!(module("tokio-1.54.1/src/sync/mutex.rs"), "tokio::sync::mutex");
+        assert_eq!(module("futures-util-0.3.1/src/lib.rs"), "futures_util");
+        assert_eq!(module("async-lock-3.4.0-rc.1/src/rwlock/mod.rs"), "async_lock::rwlock");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::build_info::Build;
 use crate::event::Fingerprint;
+use crate::explain::Explanation;
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
 use crate::record::{FORMAT, FaultRecord, Host, Outcome, Panic};
@@ -90,7 +91,25 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>, first: bool) -> String
     format!("{}{run}", if first { "\n" } else { ",\n" })
 }
 
-/// What stands behind the last run.
-pub fn tail() -> &'static str {
-    "\n]}\n"
+/// A failure that was shrunk and explained.
+#[derive(Serialize)]
+pub struct Explained<'a> {
+    /// The scenario.
+    pub scenario: &'a str,
+    /// The system.
+    pub system: &'a str,
+    /// The seed that failed.
+    pub seed: u64,
+    /// What is left of it.
+    pub explanation: &'a Explanation,
+    /// The smaller seed file.
+    pub seed_file: &'a Path,
+}
+
+/// What stands behind the last run: the failures that were explained, each as the JSON of an [`Explained`].
+pub fn tail(explanations: &[String]) -> String {
+    match explanations.is_empty() {
+        true => "\n],\"explanations\":[]}\n".to_owned(),
+        false => format!("\n],\"explanations\":[\n{}\n]}}\n", explanations.join(",\n")),
+    }
 }

@@ -5,16 +5,21 @@
 //! | [`run()`] | one run, for a terminal of 80 columns |
 //! | [`summary()`] | all runs in a table, failures grouped |
 //! | [`json`] | all runs, for programs |
+//! | [`explanation()`] | why a run failed, step by step |
 //! | [`plan()`] | what a run will do |
 
+mod explanation;
 pub mod json;
 mod plan;
 mod run;
 mod style;
 mod summary;
 
+pub use explanation::explanation;
 pub use plan::plan;
 pub use run::{Detail, run};
 #[cfg(feature = "cli")]
 pub(crate) use style::wrap;
+#[cfg(feature = "cli")]
+pub(crate) use summary::replay_line;
 pub use summary::{CaseSummary, summary};

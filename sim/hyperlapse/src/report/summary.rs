@@ -132,6 +132,11 @@ pub fn summary(
     text
 }
 
+/// The line that replays a seed file, to paste.
+pub(crate) fn replay_line(command: &str, seed_file: &Path) -> String {
+    format!("{command} replay {}", pasteable(seed_file))
+}
+
 /// A path as a shell takes it.
 fn pasteable(path: &Path) -> String {
     let path = path.display().to_string();
@@ -173,11 +178,7 @@ fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
             }
             if let Some(file) = group.seed_file.as_ref().filter(|file| replayed != Some(*file)) {
                 replayed = Some(file);
-                text.push_str(&format!(
-                    "  {:<KIND$}{command} replay {}\n",
-                    "replay",
-                    pasteable(file)
-                ));
+                text.push_str(&format!("  {:<KIND$}{}\n", "replay", replay_line(command, file)));
             }
         }
         text.push('\n');

@@ -200,7 +200,7 @@ where
         }
         let user = &stay.user;
         let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
-        if !bend::skips(|| address().to_string()) {
+        if bend::begins(|| address().to_string()) {
             // Cancelled or done: the user goes on.
             let _ = bend::cancellable(Scope::Iteration, address, script(user.clone())).await;
         }

@@ -88,6 +88,7 @@ impl Recorder {
             decisions: taken.decisions,
             replayed: matches!(options.strategy, StrategyChoice::Replay(_)),
             survey: taken.survey,
+            parts: taken.parts,
             places,
             memory,
             kept_events,

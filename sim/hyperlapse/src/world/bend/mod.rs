@@ -26,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::task::coop::poll_proceed;
 
 use super::sim::Shared;
-use crate::decision::{Address, Decision, DecisionKind, Kinds, Point, Strategy};
+use crate::decision::{Address, Decision, DecisionKind, Kinds, MAX_DECISIONS, Point, Strategy};
 use crate::event::EventKind;
 use crate::world::context;
 pub(super) use operation::{Scope, cancellable};
@@ -35,9 +35,6 @@ pub(super) use task::wrapped;
 
 /// Units of budget that tokio gives a task for each poll (`Budget::initial` in its source).
 const BUDGET: u32 = 128;
-
-/// How many decisions a record keeps: more than any failure needs, less than a long run takes.
-pub(crate) const MAX_DECISIONS: usize = 20_000;
 
 thread_local! {
     /// What is asked for; nothing when there is no strategy, or calm.
@@ -97,6 +94,8 @@ pub(super) struct Taken {
     pub(super) decisions: Vec<Decision>,
     /// How many of each kind.
     pub(super) by_kind: BTreeMap<DecisionKind, u64>,
+    /// The iterations that took part, the first [`MAX_DECISIONS`].
+    pub(super) parts: Vec<String>,
     /// Visits of each site of faults.
     pub(super) sites: BTreeMap<String, u64>,
     /// Points at which an operation could be cancelled, where they were surveyed.
@@ -118,7 +117,10 @@ impl Bend {
     ) -> Option<Decision> {
         let point = Point { kind, task, nth, at_ns, user_kind, ready: &self.ready };
         let decided = self.strategy.decide(&point);
-        if let Some(survey) = self.survey.as_mut().filter(|survey| survey.len() < MAX_DECISIONS) {
+        if let Some(survey) = &mut self.survey
+            && kind == DecisionKind::Cancel
+            && survey.len() < MAX_DECISIONS
+        {
             survey.push(Decision { kind, task: task.clone(), nth, amount: 0 });
         }
         let decision = Decision { kind, task: task.clone(), nth, amount: decided? };
@@ -185,9 +187,24 @@ pub(super) fn select_seed() -> Option<u64> {
     Some(u64::from(decision.amount))
 }
 
-/// Whether this user or iteration is left out of the run.
-pub(super) fn skips(task: impl FnOnce() -> String) -> bool {
-    with(|bend| bend.strategy.skips(&task())).unwrap_or(false)
+/// Whether this user is left out of the run.
+pub(super) fn skips(user: impl FnOnce() -> String) -> bool {
+    with(|bend| bend.strategy.skips(&user())).unwrap_or(false)
+}
+
+/// Whether this iteration of a user takes part in the run; it is noted if so.
+pub(super) fn begins(iteration: impl FnOnce() -> String) -> bool {
+    let begins = with(|bend| {
+        let iteration = iteration();
+        if bend.strategy.skips(&iteration) {
+            return false;
+        }
+        if bend.taken.parts.len() < MAX_DECISIONS {
+            bend.taken.parts.push(iteration);
+        }
+        true
+    });
+    begins.unwrap_or(true)
 }
 
 /// The next task that is spawned on this thread has this address.

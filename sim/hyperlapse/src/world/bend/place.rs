@@ -26,8 +26,8 @@ pub(crate) struct Located {
     pub(crate) after: Option<Backtrace>,
     /// Where a task that the system spawned was spawned.
     pub(crate) spawned: Option<String>,
-    /// The system's state, as the scenario shows it.
-    pub(crate) state: Option<String>,
+    /// The system's state before and after that poll, as the scenario shows it.
+    pub(crate) state: (Option<String>, Option<String>),
 }
 
 /// Where each task stands.
@@ -73,6 +73,10 @@ pub(super) fn polled<T>(task: &Address, poll: impl FnOnce() -> T) -> T {
     PLACES.with_borrow_mut(|places| {
         let Some((task, from)) = places.polled.take() else { return };
         let waits = places.waits.take();
+        if from < places.decisions.len() {
+            let state = crate::world::context::shown_state();
+            places.decisions[from..].iter_mut().for_each(|d| d.state.1.clone_from(&state));
+        }
         // A yield is told before the poll that it is about.
         for located in &mut places.decisions[from..] {
             located.after.clone_from(&waits);
@@ -110,6 +114,7 @@ pub(super) fn decided(decision: &Decision) {
         let task = decision.task.split(['@', '/']).next().unwrap_or_default();
         let before = places.stands.get(task).cloned();
         let decision = decision.clone();
+        let state = (state, None);
         places.decisions.push(Located { decision, before, after: None, spawned, state });
     });
 }
