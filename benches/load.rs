@@ -2,6 +2,7 @@
 //!
 //! - *sustained*: five virtual minutes of ten users in conversation, against bare paused tokio doing the same
 //!   sleeps: no bot, no manager, no events, no metrics.
+//! - *bent*: the same with interleavings on at the rates that seeds draw, against itself without.
 //! - *sweep*: runs a second of `concurrent-users`, on one core and on two.
 //! - *crowd*: heap bytes of a hundred thousand virtual users at once, beyond the manager's own.
 //!
@@ -15,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use conversation_manager::{ConversationManager, Limits};
+use hyperlapse::decision::StrategyChoice;
 use hyperlapse::{AllAtOnce, RunOptions, Scenario, Sim};
 
 type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     };
 
     row("sustained / bare paused tokio, the same sleeps", sustained(), "x", 3.0, true);
+    row("sustained with random decisions / without", bent(), "x", 2.0, true);
     let (one, two) = sweep();
     row("runs a second of concurrent-users on two cores", two, "/s", 5_000.0, false);
     row("  against one core", two / one, "x", 1.8, false);
@@ -59,6 +62,23 @@ fn sustained() -> f64 {
     let ratios = (0..ROUNDS).map(|_| {
         let ours = timed(|| assert!(suite.run(&case, 0).verdict.passed()));
         ours / timed(bare)
+    });
+    median(ratios.collect())
+}
+
+/// The same seeds with decisions at the rates that they draw, and without: the mean over seeds, for some are
+/// quiet and some are stormy.
+fn bent() -> f64 {
+    const SEEDS: u64 = 20;
+    let suite = conversation_load::suite();
+    let mut case = suite.case("sustained", None, &[]).expect("the suite has it");
+    let mut seeds = |strategy: StrategyChoice| {
+        case.strategy = Some(strategy);
+        timed(|| (0..SEEDS).for_each(|seed| drop(suite.run(&case, seed))))
+    };
+    let ratios = (0..ROUNDS / 3).map(|_| {
+        let bent = seeds(StrategyChoice::Random);
+        bent / seeds(StrategyChoice::None)
     });
     median(ratios.collect())
 }

@@ -23,6 +23,7 @@ use crate::suite::{Case, Finished, Suite};
 use crate::units;
 use crate::verdict::Failure;
 use crate::world::RunOptions;
+use crate::world::bend::place::Log;
 pub use place::{Located, Place};
 
 /// Why a run failed, step by step.
@@ -120,7 +121,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
         let other = self.trace(&case, record.seed);
         let events = |record: &Record| -> Vec<String> {
             let told = record.kept_events.iter().filter(|event| is_told(event));
-            told.filter(|event| !matches!(event.kind, EventKind::Decision(_)))
+            told.filter(|event| !is_decision(&event.kind))
                 .map(|event| format!("{} {}", event.actor, event.kind))
                 .collect()
         };
@@ -145,6 +146,30 @@ fn is_told(event: &Event) -> bool {
     )
 }
 
+/// Whether it is a decision, and not what a script did by itself ([`crate::User::inject_panic`]).
+fn is_decision(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Decision(_) => true,
+        EventKind::Fault(name) => name != "panic",
+        _ => false,
+    }
+}
+
+/// Something that stands in the table.
+enum Happened<'a> {
+    Event(&'a Event),
+    Said(&'a Log),
+}
+
+impl Happened<'_> {
+    fn actor(&self) -> &Actor {
+        match self {
+            Happened::Event(event) => &event.actor,
+            Happened::Said(log) => &log.actor,
+        }
+    }
+}
+
 /// The columns, what stands in them, and when each decision was taken.
 fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, Vec<u64>) {
     // What comes after the violation has nothing to do with it.
@@ -155,9 +180,17 @@ fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, Vec<u64>
         .is_some_and(|property| property.kind == PropertyKind::Eventually);
     let end = record.kept_events.iter().position(is_it).filter(|_| !eventually);
     let events = &record.kept_events[..end.map_or(record.kept_events.len(), |at| at + 1)];
-    let events: Vec<&Event> = events.iter().filter(|event| is_told(event)).collect();
-
-    let mut present: Vec<_> = events.iter().map(|event| event.actor.clone()).collect();
+    let mut logs = record.places.logs.iter().peekable();
+    let mut happened = Vec::new();
+    for (n, event) in events.iter().enumerate() {
+        while let Some(log) = logs.next_if(|log| log.before <= n as u64) {
+            happened.push(Happened::Said(log));
+        }
+        if is_told(event) {
+            happened.push(Happened::Event(event));
+        }
+    }
+    let mut present: Vec<_> = happened.iter().map(|what| what.actor().clone()).collect();
     present.sort();
     present.dedup();
     // The run itself comes first in their order, and is least of the story.
@@ -165,20 +198,21 @@ fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, Vec<u64>
         present.rotate_left(1);
     }
     let (mut steps, mut times) = (Vec::new(), Vec::new());
-    for event in events {
-        let decision = matches!(event.kind, EventKind::Decision(_) | EventKind::Fault(_));
-        let decision = decision.then(|| {
-            times.push(event.at_ns);
-            times.len() - 1
-        });
-        let text = match (&event.kind, decision) {
-            (EventKind::Violated { .. }, _) => "VIOLATED".to_owned(),
-            (_, Some(_)) => String::new(),
-            (kind, None) => kind.to_string(),
+    for what in happened {
+        let actor = present.iter().position(|actor| actor == what.actor());
+        let actor = actor.expect("every actor was collected from what happened");
+        let (at_ns, text, decision) = match what {
+            Happened::Said(log) => (log.at_ns, format!("- {}", log.text), None),
+            Happened::Event(event) => match &event.kind {
+                kind if is_decision(kind) => {
+                    times.push(event.at_ns);
+                    (event.at_ns, String::new(), Some(times.len() - 1))
+                }
+                EventKind::Violated { .. } => (event.at_ns, "VIOLATED".to_owned(), None),
+                kind => (event.at_ns, kind.to_string(), None),
+            },
         };
-        let actor = present.iter().position(|actor| *actor == event.actor);
-        let actor = actor.expect("every actor of an event was collected from the events");
-        steps.push(Step { at_ns: event.at_ns, actor, text, decision });
+        steps.push(Step { at_ns, actor, text, decision });
     }
     let mut decisions = record.places.decisions.iter();
     for step in steps.iter_mut().filter(|step| step.decision.is_some()) {

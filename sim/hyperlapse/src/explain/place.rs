@@ -40,6 +40,8 @@ pub struct Located {
 pub(crate) struct Places {
     /// At each decision, in their order.
     pub(crate) decisions: Vec<Located>,
+    /// What the system said, in order.
+    pub(crate) logs: Vec<noted::Log>,
     /// At the end, those that the world spawned.
     pub(crate) stands: BTreeMap<String, Place>,
 }
@@ -56,6 +58,7 @@ impl Places {
         };
         let stands = noted.stands.into_iter();
         Self {
+            logs: noted.logs,
             decisions: noted.decisions.into_iter().map(located).collect(),
             stands: stands
                 .filter_map(|(task, stack)| Some((task.to_string(), resolve(stack)?)))

@@ -12,12 +12,14 @@
 //! | [`recorder`] | takes events, leaves a record |
 //! | [`host`] | random bytes, from the seed instead of from the host |
 //! | [`bend`] | where decisions are asked for and carried out |
+//! | [`listen`] | what the system says through `tracing`, for explanations |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
 
 pub(crate) mod bend;
 mod context;
 mod drive;
 mod host;
+mod listen;
 mod recorder;
 mod sim;
 mod user;
@@ -207,6 +209,7 @@ where
     if places {
         bend::place::begin();
     }
+    let listening = places.then(listen::begin);
     host::seed_this_thread(shared.streams());
     let runtime = runtime(bend::select_seed().unwrap_or(shared.streams().seed()));
     let (outcome, virtual_ns) = runtime.block_on(async {
@@ -216,6 +219,7 @@ where
     });
     // What tasks do when they are torn down is not part of the run.
     shared.close();
+    drop(listening);
     let taken = bend::end();
     let places = bend::place::end();
     host::release_this_thread();

@@ -52,6 +52,10 @@ impl Recorder {
         self.log.push(event);
     }
 
+    pub(super) fn events(&self) -> u64 {
+        self.log.count()
+    }
+
     pub(super) fn panic(&mut self, panic: Panic) {
         if self.panics.len() < MAX_PANICS {
             self.panics.push(panic);

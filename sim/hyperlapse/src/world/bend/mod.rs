@@ -123,12 +123,18 @@ impl Bend {
         {
             survey.push(Decision { kind, task: task.clone(), nth, amount: 0 });
         }
-        let decision = Decision { kind, task: task.clone(), nth, amount: decided? };
-        *self.taken.by_kind.entry(kind).or_default() += 1;
-        if self.taken.decisions.len() < MAX_DECISIONS {
-            self.taken.decisions.push(decision.clone());
+        Some(self.taken.take(kind, task, nth, decided?))
+    }
+}
+
+impl Taken {
+    fn take(&mut self, kind: DecisionKind, task: &Address, nth: u64, amount: u32) -> Decision {
+        let decision = Decision { kind, task: task.clone(), nth, amount };
+        *self.by_kind.entry(kind).or_default() += 1;
+        if self.decisions.len() < MAX_DECISIONS {
+            self.decisions.push(decision.clone());
         }
-        Some(decision)
+        decision
     }
 }
 
@@ -184,6 +190,7 @@ fn ask(kind: DecisionKind, task: &Address, nth: u64) -> Option<Decision> {
 /// The seed of what tokio draws, if it was decided that it is another one.
 pub(super) fn select_seed() -> Option<u64> {
     let decision = ask(DecisionKind::Select, &"runtime".into(), 0)?;
+    tell(&decision);
     Some(u64::from(decision.amount))
 }
 
@@ -248,10 +255,14 @@ pub(super) fn before_poll(id: tokio::task::Id) {
         return;
     }
     let yields = with(|bend| {
-        let task = bend.tasks.get_mut(&id)?;
-        let (address, nth) = (task.address.clone(), task.polls);
+        let Bend { strategy, tasks, ready, taken, .. } = bend;
+        let task = tasks.get_mut(&id)?;
+        let nth = task.polls;
         task.polls += 1;
-        bend.ask(DecisionKind::Yield, &address, nth)
+        let kind = DecisionKind::Yield;
+        let point = Point { kind, task: &task.address, nth, at_ns: 0, user_kind: None, ready };
+        let amount = strategy.decide(&point)?;
+        Some(taken.take(kind, &task.address, nth, amount))
     });
     if let Some(Some(decision)) = yields {
         spend_budget(decision.amount);

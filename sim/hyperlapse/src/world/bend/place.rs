@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use backtrace::Backtrace;
 
 use crate::decision::{Address, Decision};
+use crate::event::Actor;
 
 thread_local! {
     static EXPLAINS: Cell<bool> = const { Cell::new(false) };
@@ -30,6 +31,16 @@ pub(crate) struct Located {
     pub(crate) state: (Option<String>, Option<String>),
 }
 
+/// Something that the system said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// How many events there were before it.
+    pub(crate) before: u64,
+    pub(crate) at_ns: u64,
+    pub(crate) actor: Actor,
+    pub(crate) text: String,
+}
+
 /// Where each task stands.
 #[derive(Default)]
 pub(crate) struct Places {
@@ -37,6 +48,8 @@ pub(crate) struct Places {
     pub(crate) decisions: Vec<Located>,
     /// Where each task of the world stood when it was polled last.
     pub(crate) stands: BTreeMap<Address, Backtrace>,
+    /// What the system said.
+    pub(crate) logs: Vec<Log>,
     /// The task that is polled, and the first decision of this poll.
     polled: Option<(Address, usize)>,
     /// The last await that waited in this poll.
@@ -101,6 +114,11 @@ pub(super) fn waits(task: &Address) {
             places.waits = Some(Backtrace::new_unresolved());
         }
     });
+}
+
+/// The system said something.
+pub(in crate::world) fn said(log: Log) {
+    let _ = PLACES.try_with(|places| places.try_borrow_mut().map(|mut p| p.logs.push(log)));
 }
 
 /// A decision was taken.
