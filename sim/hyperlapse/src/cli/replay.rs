@@ -126,5 +126,8 @@ pub(super) fn placed<S: Clone + Send + 'static>(
             };
         }
     }
-    error
+    match seed_file.strategy().is_err() {
+        true => at(&["strategy"]),
+        false => error,
+    }
 }
