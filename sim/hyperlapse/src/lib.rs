@@ -85,6 +85,7 @@
 
 pub mod alloc;
 mod build_info;
+pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod decision;
@@ -120,7 +121,7 @@ pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
 pub use input::{InputError, Source};
 pub use metrics::{LatencyRecord, Memory, Metrics, OperationMetrics, Series};
 pub use plan::Plan;
-pub use property::{Property, PropertyKind, PropertyRecord, Violation};
+pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
 pub use random::{RandomExt, StreamRng, Streams};
 pub use record::{FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Waiting};
 pub use replay::{Replayed, compare as compare_replay};

@@ -5,6 +5,7 @@
 //! comes by proves nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,13 @@ pub enum PropertyKind {
     Sometimes,
     /// Holds at the last check of the run, whatever came before.
     Eventually,
+    /// Is never so, at any check, and is checked at least once.
+    Never,
+    /// Holds again within so much virtual time whenever it did not.
+    EventuallyWithin {
+        /// The time, in nanoseconds.
+        within_ns: u64,
+    },
 }
 
 /// A property that a scenario promises to check.
@@ -32,22 +40,48 @@ pub struct Property {
     pub(crate) kind: PropertyKind,
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    pub(crate) over_the_sweep: bool,
 }
 
 impl Property {
     /// Must hold at every check. `about` is the one line that `list` shows.
     pub const fn always(name: &'static str, about: &'static str) -> Self {
-        Self { kind: PropertyKind::Always, name, about }
+        Self::new(PropertyKind::Always, name, about)
     }
 
     /// Must hold at one check of the run at least.
     pub const fn sometimes(name: &'static str, about: &'static str) -> Self {
-        Self { kind: PropertyKind::Sometimes, name, about }
+        Self::new(PropertyKind::Sometimes, name, about)
     }
 
     /// Must hold at the last check of the run.
     pub const fn eventually(name: &'static str, about: &'static str) -> Self {
-        Self { kind: PropertyKind::Eventually, name, about }
+        Self::new(PropertyKind::Eventually, name, about)
+    }
+
+    /// Must not be so at any check: what is checked is what must not happen.
+    pub const fn never(name: &'static str, about: &'static str) -> Self {
+        Self::new(PropertyKind::Never, name, about)
+    }
+
+    /// Must hold again within this much virtual time whenever a check finds that it does not, and at the end of
+    /// the run unless it has not been broken for that long. It is seen at checks alone: check it often.
+    pub const fn eventually_within(
+        name: &'static str,
+        within: Duration,
+        about: &'static str,
+    ) -> Self {
+        let within_ns = within.as_nanos() as u64;
+        Self::new(PropertyKind::EventuallyWithin { within_ns }, name, about)
+    }
+
+    /// Of a `sometimes`: it need not hold in each run, but in one at least of a sweep of [`SWEEP`] or more.
+    pub const fn over_the_sweep(self) -> Self {
+        Self { over_the_sweep: true, ..self }
+    }
+
+    const fn new(kind: PropertyKind, name: &'static str, about: &'static str) -> Self {
+        Self { kind, name, about, over_the_sweep: false }
     }
 
     /// Its name, by which reports and seed files know it.
@@ -66,6 +100,9 @@ impl Property {
     }
 }
 
+/// A sweep of fewer runs says nothing of what must happen at least once in it.
+pub const SWEEP: u64 = 100;
+
 /// What a run saw of one property.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PropertyRecord {
@@ -77,8 +114,13 @@ pub struct PropertyRecord {
     pub held: u64,
     /// Whether it held at the last check.
     pub held_last: bool,
+    /// Whether a run in which it is never seen is all right, if there are others.
+    pub over_the_sweep: bool,
     /// The first check (for `eventually`: the last) that failed.
     pub violation: Option<Violation>,
+    /// Of `eventually within`: since when it does not hold.
+    #[serde(skip)]
+    broken_since: Option<Violation>,
 }
 
 /// One check that failed.
@@ -91,8 +133,28 @@ pub struct Violation {
 }
 
 impl PropertyRecord {
-    fn new(kind: PropertyKind) -> Self {
-        Self { kind, checked: 0, held: 0, held_last: false, violation: None }
+    fn new(property: &Property) -> Self {
+        Self {
+            kind: property.kind,
+            checked: 0,
+            held: 0,
+            held_last: false,
+            over_the_sweep: property.over_the_sweep,
+            violation: None,
+            broken_since: None,
+        }
+    }
+
+    /// Of `eventually within`: whether it has been broken for too long by now, which is then a violation.
+    fn overdue(&mut self, at_ns: u64) -> bool {
+        let PropertyKind::EventuallyWithin { within_ns } = self.kind else { return false };
+        let late = |since: &&Violation| at_ns - since.at_ns > within_ns;
+        let Some(since) = self.broken_since.as_ref().filter(late) else { return false };
+        if self.violation.is_some() {
+            return false;
+        }
+        self.violation = Some(since.clone());
+        true
     }
 
     fn expect_kind(&self, property: &Property) -> Result<(), WrongKind> {
@@ -114,8 +176,15 @@ impl PropertyRecord {
             }
         };
         match self.kind {
+            _ if self.over_the_sweep => None,
             _ if self.checked == 0 => Some("never checked".to_owned()),
-            PropertyKind::Always if self.held < self.checked => self.violation.as_ref().map(at),
+            PropertyKind::Always | PropertyKind::Never if self.held < self.checked => {
+                self.violation.as_ref().map(at)
+            }
+            PropertyKind::EventuallyWithin { within_ns } => self.violation.as_ref().map(|since| {
+                let within = crate::units::seconds(within_ns);
+                format!("for more than {within} from {}", at(since).trim_start_matches("at "))
+            }),
             PropertyKind::Sometimes if self.held == 0 => {
                 Some(format!("never held in {}", crate::units::plural(self.checked, "check")))
             }
@@ -152,7 +221,7 @@ impl Properties {
         let place = self.0.iter().position(|(name, _)| at_the_same_place(name));
         let place = place.or_else(|| self.0.iter().position(|(name, _)| *name == property.name));
         let place = place.unwrap_or_else(|| {
-            self.0.push((property.name, PropertyRecord::new(property.kind)));
+            self.0.push((property.name, PropertyRecord::new(property)));
             self.0.len() - 1
         });
         &mut self.0[place].1
@@ -162,12 +231,16 @@ impl Properties {
     ///
     /// # Errors
     /// When it is checked as another kind elsewhere.
-    pub(crate) fn holds(&mut self, property: &Property) -> Result<(), WrongKind> {
+    pub(crate) fn holds(&mut self, property: &Property, at_ns: u64) -> Result<(), WrongKind> {
         let record = self.entry(property);
         record.expect_kind(property)?;
         record.checked += 1;
         record.held += 1;
         record.held_last = true;
+        if record.broken_since.is_some() {
+            record.overdue(at_ns);
+            record.broken_since = None;
+        }
         Ok(())
     }
 
@@ -186,18 +259,27 @@ impl Properties {
         record.checked += 1;
         record.held_last = false;
         let keep = match record.kind {
-            PropertyKind::Always => record.violation.is_none(),
+            PropertyKind::Always | PropertyKind::Never => record.violation.is_none(),
             PropertyKind::Eventually => true,
             PropertyKind::Sometimes => false,
+            PropertyKind::EventuallyWithin { .. } => {
+                let now = || Violation { at_ns, detail: detail.to_owned() };
+                record.broken_since.get_or_insert_with(now);
+                return Ok(record.overdue(at_ns));
+            }
         };
         if keep {
             record.violation = Some(Violation { at_ns, detail: detail.to_owned() });
         }
         // Of an `eventually` only the judgement at the end is news; a check on the way is not.
-        Ok(keep && record.kind == PropertyKind::Always)
+        Ok(keep && record.kind != PropertyKind::Eventually)
     }
 
-    pub(crate) fn into_records(self) -> BTreeMap<String, PropertyRecord> {
+    /// The records of a run that ended then.
+    pub(crate) fn into_records(mut self, at_ns: u64) -> BTreeMap<String, PropertyRecord> {
+        for (_, record) in &mut self.0 {
+            record.overdue(at_ns);
+        }
         self.0.into_iter().map(|(name, record)| (name.to_owned(), record)).collect()
     }
 }
@@ -211,14 +293,18 @@ mod tests {
         properties.declare(&[property]);
         for (i, holds) in checks.iter().enumerate() {
             match holds {
-                true => properties.holds(&property).unwrap(),
+                true => properties.holds(&property, i as u64 * 1_000_000).unwrap(),
                 false => {
                     let detail = format!("check {i}");
                     properties.fails(&property, i as u64 * 1_000_000, &detail).unwrap();
                 }
             }
         }
-        properties.into_records().remove(property.name).unwrap().broken()
+        properties
+            .into_records(checks.len() as u64 * 1_000_000)
+            .remove(property.name)
+            .unwrap()
+            .broken()
     }
 
     #[test]
@@ -234,6 +320,22 @@ mod tests {
         assert_eq!(judged(sometimes, &[false]).unwrap(), "never held in 1 check");
         assert_eq!(judged(eventually, &[false, true]), None);
         assert_eq!(judged(eventually, &[true, false]).unwrap(), "at 0.001 s: check 1");
+    }
+
+    #[test]
+    fn what_must_come_back_in_time_is_broken_when_it_comes_late_or_not_at_all() {
+        let within = Property::eventually_within("p", Duration::from_millis(2), "");
+        assert_eq!(judged(within, &[true, false, false, true, false]), None);
+        let late = judged(within, &[true, false, false, false, false, true]).unwrap();
+        assert_eq!(late, "for more than 0.002 s from 0.001 s: check 1");
+        assert!(judged(within, &[false, true, false, false, false]).is_some(), "at the end");
+    }
+
+    #[test]
+    fn a_sometimes_of_the_sweep_says_nothing_in_one_run() {
+        let sometimes = Property::sometimes("p", "").over_the_sweep();
+        assert_eq!(judged(sometimes, &[false]), None);
+        assert_eq!(judged(sometimes, &[]), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod explanation;
 pub mod json;
 mod plan;
 mod run;
+mod seen;
 mod style;
 mod summary;
 

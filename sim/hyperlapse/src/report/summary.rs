@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::seen::Seen;
 use super::style::{Style, wrap};
 use crate::suite::Finished;
 use crate::units::{count, plural, seconds};
@@ -21,6 +22,7 @@ pub struct CaseSummary {
     p95_ns: Option<(u64, u64)>,
     virtual_ns: u64,
     failures: BTreeMap<(FailureKind, String), FailureGroup>,
+    seen: Seen,
 }
 
 /// Runs that failed alike.
@@ -48,6 +50,7 @@ impl CaseSummary {
             let (low, high) = self.p95_ns.unwrap_or((p95, p95));
             self.p95_ns = Some((low.min(p95), high.max(p95)));
         }
+        self.seen.add(record);
         for failure in &verdict.failures {
             self.failures
                 .entry((failure.kind, failure.name.clone()))
@@ -61,9 +64,9 @@ impl CaseSummary {
         }
     }
 
-    /// Whether every run held.
+    /// Whether every run held, and what must happen in some run of a sweep did.
     pub fn passed(&self) -> bool {
-        self.failed == 0
+        self.failed == 0 && self.seen.missing().is_empty()
     }
 }
 
@@ -109,6 +112,9 @@ pub fn summary(
         row => style.verdict(cases[row - 1].passed()),
     });
     text.push('\n');
+    for case in cases.iter().filter(|case| case.runs > 1) {
+        case.seen.table(&format!("{} on {}", case.scenario, case.system), &mut text, style);
+    }
     text.push_str(&failures(cases, command, style));
 
     let failed = cases.iter().filter(|case| !case.passed()).count() as u64;
@@ -161,6 +167,9 @@ fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
     for case in cases.iter().filter(|case| !case.passed()) {
         let title = format!("{} on {} fails", case.scenario, case.system);
         text.push_str(&format!("{}\n", style.bad(&title)));
+        for missing in case.seen.missing() {
+            text.push_str(&format!("  {:<KIND$}{missing}\n", "sweep"));
+        }
         let mut replayed = None;
         for ((kind, name), group) in &case.failures {
             let what = format!("{name}: {}", group.message);

@@ -84,7 +84,7 @@ impl Recorder {
             virtual_ns,
             outcome,
             metrics: self.collector.finish(&kinds, virtual_ns),
-            properties: self.properties.into_records(),
+            properties: self.properties.into_records(virtual_ns),
             panics: self.panics,
             faults: faults(scenario, self.faults, &taken.sites),
             decisions_total: taken.by_kind.values().sum(),

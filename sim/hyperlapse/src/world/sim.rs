@@ -20,7 +20,7 @@ use crate::decision::{DecisionKind, Fault, Strategy, StrategyChoice};
 use crate::event::{Actor, Event, EventKind, Text};
 use crate::metrics::Memory;
 use crate::plan::Plan;
-use crate::property::Property;
+use crate::property::{Property, PropertyKind};
 use crate::random::{StreamRng, Streams};
 use crate::record::{Host, Record};
 use crate::scenario::Scenario;
@@ -330,11 +330,14 @@ impl Sim {
     /// # Panics
     /// As [`Sim::check`].
     pub fn check_with(&self, property: &Property, holds: bool, detail: impl FnOnce() -> String) {
+        // What is checked of a `never` is what must not happen.
+        let holds = holds != (property.kind() == PropertyKind::Never);
+        let at_ns = self.0.now_ns();
         // Nothing of the scenario's runs, and nothing panics, while the recorder is locked.
         let counted = if holds {
-            self.0.with(|recorder| Some(recorder.properties.holds(property).map(|()| None)))
+            self.0.with(|recorder| Some(recorder.properties.holds(property, at_ns).map(|()| None)))
         } else {
-            let (at_ns, detail) = (self.0.now_ns(), detail());
+            let detail = detail();
             self.0.with(|recorder| {
                 let news = recorder.properties.fails(property, at_ns, &detail);
                 Some(news.map(|news| news.then_some(detail)))
