@@ -39,7 +39,18 @@ fn every_kept_seed_file_comes_to_what_it_says() {
         let load = case.scenario.workload().describe();
         let report = report::run(&finished, case.scenario.about(), &load, detail);
         let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
-        insta::assert_snapshot!(name, format!("{report}\n{explained}"));
+        let mut told = format!("{report}\n{explained}");
+        if seed_file.strategy == "replay" {
+            let same = |f: &&hyperlapse::Failure| f.name == seed_file.failure.name;
+            let failure = finished.verdict.failures.iter().find(same).expect("it fails alike");
+            let explanation = suite.explain(&case, &finished, failure);
+            assert!(!explanation.disturbed, "{}", path.display());
+            told = format!("{told}\n{}", report::explanation(&explanation, false));
+        }
+        // Lines move when a bot is edited.
+        let mut settings = insta::Settings::clone_current();
+        settings.add_filter(r"\.rs:\d+(:\d+)?", ".rs:[line]");
+        settings.bind(|| insta::assert_snapshot!(name, told));
     }
 }
 

@@ -75,7 +75,8 @@ impl Property {
         Self::new(PropertyKind::EventuallyWithin { within_ns }, name, about)
     }
 
-    /// Of a `sometimes`: it need not hold in each run, but in one at least of a sweep of [`SWEEP`] or more.
+    /// It need not be checked (a `sometimes`: hold) in each run, but in one at least of a sweep of [`SWEEP`] or
+    /// more.
     pub const fn over_the_sweep(self) -> Self {
         Self { over_the_sweep: true, ..self }
     }
@@ -176,7 +177,8 @@ impl PropertyRecord {
             }
         };
         match self.kind {
-            _ if self.over_the_sweep => None,
+            PropertyKind::Sometimes if self.over_the_sweep => None,
+            _ if self.checked == 0 && self.over_the_sweep => None,
             _ if self.checked == 0 => Some("never checked".to_owned()),
             PropertyKind::Always | PropertyKind::Never if self.held < self.checked => {
                 self.violation.as_ref().map(at)
@@ -333,6 +335,9 @@ mod tests {
 
     #[test]
     fn a_sometimes_of_the_sweep_says_nothing_in_one_run() {
+        let always = Property::always("p", "").over_the_sweep();
+        assert_eq!(judged(always, &[]), None);
+        assert!(judged(always, &[true, false]).is_some(), "a violation is one in any run");
         let sometimes = Property::sometimes("p", "").over_the_sweep();
         assert_eq!(judged(sometimes, &[false]), None);
         assert_eq!(judged(sometimes, &[]), None);

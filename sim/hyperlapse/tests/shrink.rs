@@ -96,7 +96,8 @@ fn a_race_is_shrunk_to_one_yield_and_two_users_and_told() {
     let (suite, shrunk) = shrink(Effort::default());
     let (_, after) = shrunk.sizes;
     assert!(shrunk.minimal);
-    assert_eq!((after.decisions, after.users, after.iterations), (1, 2, 2));
+    assert_eq!((after.decisions, after.users), (1, 2));
+    assert!(after.iterations < 20, "of {}", shrunk.sizes.0.iterations);
     let told = suite.explain(&shrunk.case, &shrunk.finished, &shrunk.failure);
     assert!(!told.disturbed);
     let text = report::explanation(&told, false);
@@ -128,7 +129,7 @@ fn what_was_shrunk_is_a_seed_file_that_fails_in_the_same_way() {
 #[test]
 fn a_search_that_runs_out_of_effort_goes_on_from_where_it_ended() {
     let whole = shrink(Effort::default()).1;
-    let effort = Effort { runs: 60, ..Effort::default() };
+    let effort = Effort { runs: 150, ..Effort::default() };
     let (suite, mut part) = shrink(effort);
     assert!(!part.minimal);
     let mut searches = 1;

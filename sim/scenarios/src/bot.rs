@@ -33,6 +33,16 @@ pub trait Bot: Send + Sync {
     /// A conversation for this user, after waiting for a slot where need be.
     fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>>;
 
+    /// The same, waiting no longer than this.
+    fn start_within<'a>(
+        &'a self,
+        user: &'a UserId,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>>;
+
+    /// Puts another global limit into force.
+    fn resize(&self, max_concurrent: usize);
+
     /// What the bot says of itself.
     fn counts(&self) -> Counts;
 
@@ -45,9 +55,9 @@ pub trait Talk: Send + Sync {
     /// How long it waited for its slot.
     fn waited(&self) -> Duration;
 
-    /// Says something, and has the bot work on it for so long. Fails when the bot has ended the
+    /// Says something, and has the bot work on it for so long; comes back with what the bot answers to. Fails when the bot has ended the
     /// conversation before; who wants to stop when it ends it meanwhile awaits [`Talk::expired`] beside.
-    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<(), Reason>>;
+    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<Message, Reason>>;
 
     /// Shows that somebody is still there.
     fn touch(&self) -> Result<(), Reason>;
@@ -73,6 +83,8 @@ pub struct Counts {
     pub started: u64,
     /// Conversations that their users ended.
     pub completed: u64,
+    /// Users who talk or wait.
+    pub users: u64,
     /// Starts ever refused.
     pub refused: u64,
 }
@@ -117,11 +129,30 @@ impl Bot for ManagedBot {
         })
     }
 
+    fn start_within<'a>(
+        &'a self,
+        user: &'a UserId,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+        Box::pin(async move {
+            match self.manager.start_within(user.clone(), within).await {
+                Ok(conversation) => Ok(self.talk(conversation)),
+                Err(refused) => Err(refused.reason()),
+            }
+        })
+    }
+
+    fn resize(&self, max_concurrent: usize) {
+        let limits = Limits { max_concurrent, ..self.manager.limits() };
+        self.manager.resize(limits).expect("a limit above zero is valid");
+    }
+
     fn counts(&self) -> Counts {
         let stats = self.manager.stats();
         Counts {
             active: stats.active,
             waiting: stats.waiting,
+            users: stats.users,
             started: stats.started_total,
             completed: stats.ended.completed,
             refused: stats.refused.total(),
@@ -157,14 +188,14 @@ impl Talk for ManagedTalk {
         self.conversation.waited()
     }
 
-    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<(), Reason>> {
+    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<Message, Reason>> {
         Box::pin(self.conversation.scope(async move {
             self.touch()?;
             tokio::time::sleep(work).await;
             // By the task's own conversation, as code deep inside of a bot would have it.
             let current = current().expect("a turn runs in the scope of its conversation");
             self.memory.transcripts.say(current.id().0, message);
-            Ok(())
+            Ok(self.memory.transcripts.last(self.memory.id).unwrap_or(message))
         }))
     }
 

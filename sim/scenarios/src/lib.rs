@@ -22,7 +22,9 @@ use hyperlapse::{CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
 use scripts::{converse, drain, limits, storm, visit};
-use settings::{ConversationSettings, DrainSettings, ManagerSettings, VisitSettings};
+use settings::{
+    ConversationSettings, DrainSettings, ManagerSettings, StormSettings, VisitSettings,
+};
 
 /// Here and not in the binary, so that the tests measure memory just as the command does.
 #[global_allocator]
@@ -52,7 +54,8 @@ const SCENARIOS: &[(&str, &str)] = &[
 ];
 
 /// Scenarios that are run when they are named.
-const ON_DEMAND: &[(&str, &str)] = &[scenario!("panicking-users"), scenario!("storm")];
+const ON_DEMAND: &[(&str, &str)] =
+    &[scenario!("panicking-users"), scenario!("storm"), scenario!("storm-drain")];
 
 /// The suite.
 pub fn suite() -> Suite<System> {
@@ -62,6 +65,7 @@ pub fn suite() -> Suite<System> {
         .settings::<ConversationSettings>("conversation")
         .settings::<VisitSettings>("visit")
         .settings::<DrainSettings>("drain")
+        .settings::<StormSettings>("storm")
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::new(limits(sim)))
         })
@@ -86,7 +90,7 @@ pub fn suite() -> Suite<System> {
         )
         .script(
             "storm",
-            "queueing, leaving, panicking, being cancelled",
+            "everything at once: queueing, leaving, idling, resizing, shutting down",
             storm::PROPERTIES,
             storm::storm,
         )

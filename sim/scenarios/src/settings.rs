@@ -62,18 +62,11 @@ pub struct ConversationSettings {
     pub step: Distribution,
     /// Whether the user waits for a slot, or tries once.
     pub queue: bool,
-    /// How many of a thousand conversations panic after their first turn.
-    pub panics_per_1000: u32,
 }
 
 impl Default for ConversationSettings {
     fn default() -> Self {
-        Self {
-            steps: 2,
-            step: Distribution::Constant(Duration::from_millis(50)),
-            queue: false,
-            panics_per_1000: 0,
-        }
+        Self { steps: 2, step: Distribution::Constant(Duration::from_millis(50)), queue: false }
     }
 }
 
@@ -93,6 +86,27 @@ pub struct VisitSettings {
 impl Default for VisitSettings {
     fn default() -> Self {
         Self { touches: 0, every: Duration::from_secs(20), ends: true }
+    }
+}
+
+/// `[storm]`: what else happens while users come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StormSettings {
+    /// How many users share a name.
+    pub share: u32,
+    /// How often the limit is changed, at instants that the seed draws.
+    pub resizes: u32,
+    /// Whether the bot shuts down in the midst of it.
+    pub drains: bool,
+    /// Within how long all of it happens.
+    #[serde(with = "units::duration")]
+    pub within: Duration,
+}
+
+impl Default for StormSettings {
+    fn default() -> Self {
+        Self { share: 3, resizes: 0, drains: false, within: Duration::from_millis(60) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a user says: no two messages of a run are alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Message {
     /// Who says it.
     pub user: u32,
@@ -12,6 +12,12 @@ pub struct Message {
     pub conversation: u64,
     /// In which turn of it.
     pub turn: u32,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl std::fmt::Display for Message {
@@ -29,6 +35,11 @@ impl Transcripts {
     /// Adds a message to a conversation.
     pub fn say(&self, conversation: u64, message: Message) {
         self.lock().entry(conversation).or_default().push(message);
+    }
+
+    /// What was said last in a conversation.
+    pub fn last(&self, conversation: u64) -> Option<Message> {
+        self.lock().get(&conversation)?.last().copied()
     }
 
     /// What was said in a conversation, which is then forgotten.

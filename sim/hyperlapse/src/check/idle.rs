@@ -18,14 +18,15 @@ pub const NOBODY_WAITS_FOR_NOTHING: Property = Property::always(
 pub struct Idle {
     /// Virtual time between two looks.
     pub every: Duration,
-    /// How long nothing at all may happen while somebody waits for nothing. Longer than any task may be
-    /// delayed: who was served and was not polled since looks like somebody who waits.
+    /// How long somebody may wait for nothing while nobody else is served. Time in which a decision holds a task
+    /// back ([`Sim::held_back`]) does not count: who was served and was not polled since looks like somebody who
+    /// waits.
     pub within: Duration,
 }
 
 impl Default for Idle {
     fn default() -> Self {
-        Self { every: Duration::from_millis(10), within: Duration::from_millis(100) }
+        Self { every: Duration::from_millis(4), within: Duration::from_millis(10) }
     }
 }
 
@@ -39,23 +40,23 @@ pub async fn nobody_waits_for_nothing<K: Ord + Clone + Debug>(
     limit: impl Fn() -> u64,
     may: impl Fn(&K, u64) -> bool,
 ) {
-    let mut quiet_since = (ledger.changes(), sim.now());
+    // Since when somebody waits for nothing at every look, and nobody was served.
+    let (mut since, mut begun) = (sim.now(), ledger.begun());
     loop {
         sim.sleep(looks.every).await;
-        let changes = ledger.changes();
-        if changes != quiet_since.0 {
-            quiet_since = (changes, sim.now());
-        }
         let free = ledger.held() < limit();
         let stuck = match free {
             true => ledger.waiters().into_iter().find(|(key, _)| may(key, ledger.held_by(key))),
             false => None,
         };
-        let quiet = sim.now() - quiet_since.1;
+        if stuck.is_none() || ledger.begun() != begun || sim.held_back() > 0 {
+            (since, begun) = (sim.now(), ledger.begun());
+        }
+        let quiet = sim.now() - since;
         let waits = stuck.is_some() && quiet >= looks.within;
         sim.check_with(&property, !waits, || {
             let key = stuck.map(|(key, _)| format!("{key:?}")).unwrap_or_default();
-            format!("{key} waits while a place is free, and nothing has happened for {quiet:?}")
+            format!("{key} waits while a place is free, and for {quiet:?} nobody was served")
         });
     }
 }

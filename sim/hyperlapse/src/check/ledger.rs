@@ -18,11 +18,12 @@ pub struct Ledger<K> {
 
 #[derive(Debug)]
 struct Book<K> {
-    held: BTreeMap<K, u64>,
+    /// What is held, by the number of its entry: by whom, and until when if that is agreed.
+    held: BTreeMap<u64, (K, Option<Duration>)>,
     /// Those who wait, by the number of their entry: who, and since when.
     waiting: BTreeMap<u64, (K, Duration)>,
     entries: u64,
-    changes: u64,
+    begun: u64,
 }
 
 impl<K> Clone for Ledger<K> {
@@ -34,7 +35,7 @@ impl<K> Clone for Ledger<K> {
 impl<K: Ord + Clone> Ledger<K> {
     /// An empty one.
     pub fn new(sim: &Sim) -> Self {
-        let book = Book { held: BTreeMap::new(), waiting: BTreeMap::new(), entries: 0, changes: 0 };
+        let book = Book { held: BTreeMap::new(), waiting: BTreeMap::new(), entries: 0, begun: 0 };
         Self { sim: sim.clone(), book: Arc::new(Mutex::new(book)) }
     }
 
@@ -45,33 +46,44 @@ impl<K: Ord + Clone> Ledger<K> {
 
     /// `key` holds one more until the entry is dropped.
     pub fn holds(&self, key: K) -> Entry<K> {
+        self.enters(|book, number| {
+            book.begun += 1;
+            book.held.insert(number, (key, None));
+        })
+    }
+
+    fn enters(&self, enter: impl FnOnce(&mut Book<K>, u64)) -> Entry<K> {
         let mut book = self.lock();
-        *book.held.entry(key.clone()).or_default() += 1;
-        book.changes += 1;
+        let number = book.entries;
+        book.entries += 1;
+        enter(&mut book, number);
         drop(book);
-        Entry { ledger: self.clone(), what: What::Holds(key) }
+        Entry { ledger: self.clone(), number }
     }
 
     /// `key` waits until the entry is dropped.
     pub fn waits(&self, key: K) -> Entry<K> {
         let since = self.sim.now();
-        let mut book = self.lock();
-        let number = book.entries;
-        book.entries += 1;
-        book.changes += 1;
-        book.waiting.insert(number, (key, since));
-        drop(book);
-        Entry { ledger: self.clone(), what: What::Waits(number) }
+        self.enters(|book, number| {
+            book.waiting.insert(number, (key, since));
+        })
     }
 
-    /// How many are held in all.
+    /// How many are held in all; what was held until some moment is not any more.
     pub fn held(&self) -> u64 {
-        self.lock().held.values().sum()
+        self.count(|_| true)
     }
 
     /// How many `key` holds.
     pub fn held_by(&self, key: &K) -> u64 {
-        self.lock().held.get(key).copied().unwrap_or(0)
+        self.count(|holder| holder == key)
+    }
+
+    fn count(&self, of: impl Fn(&K) -> bool) -> u64 {
+        let now = self.sim.now();
+        let book = self.lock();
+        let lasts = |until: &Option<Duration>| until.is_none_or(|until| now < until);
+        book.held.values().filter(|(holder, until)| of(holder) && lasts(until)).count() as u64
     }
 
     /// How many wait.
@@ -84,16 +96,10 @@ impl<K: Ord + Clone> Ledger<K> {
         self.lock().waiting.values().cloned().collect()
     }
 
-    /// A number that grows whenever anybody begins or ends to hold or to wait.
-    pub(super) fn changes(&self) -> u64 {
-        self.lock().changes
+    /// How often anybody has begun to hold.
+    pub(super) fn begun(&self) -> u64 {
+        self.lock().begun
     }
-}
-
-#[derive(Debug)]
-enum What<K> {
-    Holds(K),
-    Waits(u64),
 }
 
 /// Something held or waited for, until this is dropped.
@@ -101,22 +107,23 @@ enum What<K> {
 #[must_use = "it is over when this is dropped"]
 pub struct Entry<K: Ord + Clone> {
     ledger: Ledger<K>,
-    what: What<K>,
+    number: u64,
+}
+
+impl<K: Ord + Clone> Entry<K> {
+    /// It is held until then at most, in virtual time since the run began, whether its holder knows or not: a
+    /// lease. Call it again when the lease is renewed.
+    pub fn until(&self, until: Duration) {
+        if let Some(held) = self.ledger.lock().held.get_mut(&self.number) {
+            held.1 = Some(until);
+        }
+    }
 }
 
 impl<K: Ord + Clone> Drop for Entry<K> {
     fn drop(&mut self) {
         let mut book = self.ledger.lock();
-        book.changes += 1;
-        match &self.what {
-            What::Waits(number) => drop(book.waiting.remove(number)),
-            What::Holds(key) => {
-                let held = book.held.get_mut(key).expect("what is held was entered");
-                *held -= 1;
-                if *held == 0 {
-                    book.held.remove(key);
-                }
-            }
-        }
+        book.held.remove(&self.number);
+        book.waiting.remove(&self.number);
     }
 }

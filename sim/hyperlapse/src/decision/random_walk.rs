@@ -13,7 +13,7 @@ use crate::random::{RandomExt, StreamRng, Streams};
 
 /// Decisions per point, from rare to heavy. Cancelling and timeouts end an operation, so they are rarer.
 const RATES: [(DecisionKind, f64, f64); 6] = [
-    (DecisionKind::Yield, 0.005, 0.5),
+    (DecisionKind::Yield, 0.01, 0.7),
     (DecisionKind::Postpone, 0.005, 0.5),
     (DecisionKind::Delay, 0.002, 0.1),
     (DecisionKind::Cancel, 0.005, 0.2),
@@ -22,7 +22,7 @@ const RATES: [(DecisionKind, f64, f64); 6] = [
 ];
 
 /// A yield comes after 0 up to, not including, so many awaits of its poll.
-const AWAITS: u64 = 4;
+const AWAITS: u64 = 3;
 /// A delayed poll takes place up to so many milliseconds later.
 const DELAY_MS: u64 = 20;
 /// A timeout comes after up to so many milliseconds.

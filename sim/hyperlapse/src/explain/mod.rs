@@ -13,9 +13,11 @@
 pub(crate) mod place;
 mod story;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{Schedule, StrategyChoice};
+use crate::decision::{DecisionKind, Schedule, StrategyChoice};
 use crate::event::{Actor, Event, EventKind, Keep};
 use crate::property::PropertyKind;
 use crate::record::{Outcome, Record};
@@ -158,20 +160,22 @@ fn is_decision(kind: &EventKind) -> bool {
 /// Something that stands in the table.
 enum Happened<'a> {
     Event(&'a Event),
+    /// By its number.
+    Decision(usize, &'a Event),
     Said(&'a Log),
 }
 
 impl Happened<'_> {
     fn actor(&self) -> &Actor {
         match self {
-            Happened::Event(event) => &event.actor,
+            Happened::Event(event) | Happened::Decision(_, event) => &event.actor,
             Happened::Said(log) => &log.actor,
         }
     }
 }
 
 /// The columns, what stands in them, and when each decision was taken.
-fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, Vec<u64>) {
+fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, BTreeMap<usize, u64>) {
     // What comes after the violation has nothing to do with it.
     let is_it = |event: &Event| matches!(&event.kind, EventKind::Violated { property, .. } if *property == failure.name);
     let eventually = record
@@ -181,15 +185,29 @@ fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, Vec<u64>
     let end = record.kept_events.iter().position(is_it).filter(|_| !eventually);
     let events = &record.kept_events[..end.map_or(record.kept_events.len(), |at| at + 1)];
     let mut logs = record.places.logs.iter().peekable();
-    let mut happened = Vec::new();
+    let mut decisions = record.places.decisions.iter().enumerate();
+    let (mut happened, mut later) = (Vec::new(), Vec::new());
     for (n, event) in events.iter().enumerate() {
+        // A yield is decided before the poll, and takes place at its end.
+        let over = |(_, until, _): &mut (usize, u64, &Event)| *until <= n as u64;
+        happened
+            .extend(later.extract_if(.., over).map(|(d, _, event)| Happened::Decision(d, event)));
         while let Some(log) = logs.next_if(|log| log.before <= n as u64) {
             happened.push(Happened::Said(log));
         }
-        if is_told(event) {
+        if is_decision(&event.kind) {
+            // Of a run that hangs no place came back.
+            let Some((number, located)) = decisions.next() else { continue };
+            let is_yield = located.decision.kind == DecisionKind::Yield;
+            match located.over.filter(|_| is_yield) {
+                Some(over) => later.push((number, over, event)),
+                None => happened.push(Happened::Decision(number, event)),
+            }
+        } else if is_told(event) {
             happened.push(Happened::Event(event));
         }
     }
+    happened.extend(later.into_iter().map(|(d, _, event)| Happened::Decision(d, event)));
     let mut present: Vec<_> = happened.iter().map(|what| what.actor().clone()).collect();
     present.sort();
     present.dedup();
@@ -197,27 +215,24 @@ fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, Vec<u64>
     if present.first() == Some(&Actor::World) {
         present.rotate_left(1);
     }
-    let (mut steps, mut times) = (Vec::new(), Vec::new());
+    let (mut steps, mut times) = (Vec::new(), BTreeMap::new());
     for what in happened {
         let actor = present.iter().position(|actor| actor == what.actor());
         let actor = actor.expect("every actor was collected from what happened");
         let (at_ns, text, decision) = match what {
             Happened::Said(log) => (log.at_ns, format!("- {}", log.text), None),
+            Happened::Decision(number, event) => {
+                times.insert(number, event.at_ns);
+                // In a step there is room for a word or two; the sentence stands below.
+                let text = story::in_short(&record.places.decisions[number].decision);
+                (event.at_ns, text, Some(number))
+            }
             Happened::Event(event) => match &event.kind {
-                kind if is_decision(kind) => {
-                    times.push(event.at_ns);
-                    (event.at_ns, String::new(), Some(times.len() - 1))
-                }
                 EventKind::Violated { .. } => (event.at_ns, "VIOLATED".to_owned(), None),
                 kind => (event.at_ns, kind.to_string(), None),
             },
         };
         steps.push(Step { at_ns, actor, text, decision });
-    }
-    let mut decisions = record.places.decisions.iter();
-    for step in steps.iter_mut().filter(|step| step.decision.is_some()) {
-        // In a step there is room for a word or two; the sentence stands below.
-        step.text = decisions.next().map_or_else(String::new, |l| story::in_short(&l.decision));
     }
     (present, steps, times)
 }
@@ -238,9 +253,11 @@ fn names(present: &[Actor]) -> (Vec<String>, Vec<String>) {
     (names, tasks)
 }
 
-fn told(record: &Record, times: &[u64]) -> Vec<Told> {
-    let decisions = record.places.decisions.iter().zip(times);
+fn told(record: &Record, times: &BTreeMap<usize, u64>) -> Vec<Told> {
+    // Those that came after the failure are no part of the story.
+    let decisions = record.places.decisions.iter().enumerate();
     decisions
+        .filter_map(|(number, located)| Some((located, times.get(&number)?)))
         .map(|(located, at_ns)| Told {
             located: located.clone(),
             at_ns: *at_ns,

@@ -29,6 +29,8 @@ pub struct Located {
     pub before: Option<Place>,
     /// Where it stood after the poll that the decision was about.
     pub after: Option<Place>,
+    /// How many events there were when the poll was over that it was about.
+    pub over: Option<u64>,
     /// Where a task that the system spawned was spawned.
     pub spawned: Option<String>,
     /// The system's state before and after that poll, as the scenario shows it.
@@ -53,6 +55,7 @@ impl Places {
             decision: located.decision,
             before: located.before.and_then(resolve),
             after: located.after.and_then(resolve),
+            over: located.over,
             spawned: located.spawned,
             state: located.state,
         };

@@ -82,7 +82,8 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     if detail.memory {
         memory(&mut page, record);
     }
-    for (fault, of) in &record.faults {
+    // Where nobody came by there is nothing to say, but for the failure that it may be.
+    for (fault, of) in record.faults.iter().filter(|(_, of)| of.visits != Some(0)) {
         let visits = of.visits.map(|visits| format!(" in {}", plural(visits, "visit")));
         let times = plural(of.struck, "time");
         page.line("fault", &format!("{fault}: {times}{}", visits.unwrap_or_default()));

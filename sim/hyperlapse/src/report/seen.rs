@@ -63,7 +63,9 @@ impl Seen {
         if self.runs < SWEEP {
             return Vec::new();
         }
-        let never = |property: &&Property| property.over_the_sweep && property.held == 0;
+        let never = |property: &&Property| {
+            property.over_the_sweep && property.held == 0 && property.broken == 0
+        };
         let properties = self.properties.iter().filter(|(_, p)| never(p));
         let faults = self.faults.iter().filter(|(_, fault)| fault.asked_for && fault.struck == 0);
         let runs = plural(self.runs, "run");

@@ -364,23 +364,24 @@ impl<S: Clone + Send + 'static> Search<'_, S> {
 
     fn fewer_parts(&mut self, parts: Vec<String>) {
         ddmin(&parts, |part: &[String]| {
-            let of = |task: &str| {
-                // A user's task, its iterations, their operations, what they spawned.
-                part.iter().any(|left| {
-                    let rest = task.strip_prefix(left.as_str());
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['@', '.', '/']))
-                        || user_of(left) == task
-                })
-            };
-            let decisions = self.best.schedule.decisions.iter();
-            let decisions =
-                decisions.filter(|d| !d.task.starts_with("user-") || of(&d.task)).cloned();
-            let schedule = Schedule {
-                decisions: decisions.collect(),
-                only: Some(part.iter().cloned().collect()),
-            };
+            let schedule = self.schedule_of(part.to_vec());
             self.tries(self.with_schedule(schedule))
         });
+    }
+
+    /// The best schedule with nobody else but these.
+    fn schedule_of(&self, parts: Vec<String>) -> Schedule {
+        let of = |task: &str| {
+            // A user's task, its iterations, their operations, what they spawned.
+            parts.iter().any(|left| {
+                let rest = task.strip_prefix(left.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['@', '.', '/']))
+                    || user_of(left) == task
+            })
+        };
+        let decisions = self.best.schedule.decisions.iter();
+        let decisions = decisions.filter(|d| !d.task.starts_with("user-") || of(&d.task)).cloned();
+        Schedule { decisions: decisions.collect(), only: Some(parts.into_iter().collect()) }
     }
 
     /// Names just those iterations that there still are: a number of the scenario may have taken others away.
@@ -398,13 +399,35 @@ impl<S: Clone + Send + 'static> Search<'_, S> {
             for value in number.smaller() {
                 let mut set = self.best.set.clone();
                 set.insert(number.path.clone(), value);
-                match self.tries(Candidate { set, schedule: self.best.schedule.clone() }) {
+                let smaller = Candidate { set, schedule: self.best.schedule.clone() };
+                match self.tries(smaller.clone()).and_then(|fails| match fails {
+                    true => Some(true),
+                    false => self.with_one_user_less(&smaller),
+                }) {
                     Some(false) => {}
                     Some(true) => break,
                     None => return,
                 }
             }
         }
+    }
+
+    /// A number and a user that cannot go alone may go together: a limit with one of those who fill it.
+    fn with_one_user_less(&mut self, candidate: &Candidate) -> Option<bool> {
+        const FEW: usize = 8;
+        let parts = self.best_run.record.parts.clone();
+        let users: BTreeSet<&str> = parts.iter().map(|part| user_of(part)).collect();
+        if !(2..=FEW).contains(&users.len()) {
+            return Some(false);
+        }
+        for gone in users {
+            let left = parts.iter().filter(|part| user_of(part) != gone).cloned().collect();
+            let schedule = self.schedule_of(left);
+            if self.tries(Candidate { schedule, ..candidate.clone() })? {
+                return Some(true);
+            }
+        }
+        Some(false)
     }
 
     /// Every decision by as little as does it.

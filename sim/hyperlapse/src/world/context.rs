@@ -116,7 +116,8 @@ pub(super) fn actor_of(address: &str) -> Actor {
     match id.and_then(|id| id.parse().ok()) {
         Some(id) => Actor::User(id),
         None if address == "body" => Actor::World,
-        None => Actor::Task(address.to_owned().into()),
+        // By its place, as everything else that it does.
+        None => Actor::Task(spawned_at().unwrap_or_else(|| address.to_owned()).into()),
     }
 }
 
@@ -131,6 +132,13 @@ pub(super) fn with_run(f: impl FnOnce(&Shared)) {
 pub(super) fn spawned_at() -> Option<String> {
     let location = TASK.get()?;
     (!location.file().contains("hyperlapse/src/world")).then(|| place(location))
+}
+
+/// How many events there have been.
+pub(super) fn events() -> u64 {
+    let mut events = 0;
+    with_run(|shared| events = shared.with(|recorder| recorder.events()));
+    events
 }
 
 /// The payload of the panic of a fault that a scenario asked for: it was told where it struck.

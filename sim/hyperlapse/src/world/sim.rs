@@ -312,6 +312,12 @@ impl Sim {
         context::set_state(Box::new(state));
     }
 
+    /// How many tasks of the world a decision holds back at the moment: they were woken, and go on only later. What
+    /// is promised within some time is promised to tasks that run.
+    pub fn held_back(&self) -> u64 {
+        bend::late_tasks()
+    }
+
     /// Notes something in the event stream: it shows in traces and counts for the fingerprint.
     pub fn note(&self, text: impl Into<Text>) {
         self.0.emit(Actor::World, EventKind::Note(text.into()));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyperlapse::{Distribution, Property, RandomExt, Sim, User};
+use hyperlapse::{Distribution, Property, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names};
 use crate::bot::{Bot, Message, Reason, System, Talk};
@@ -130,17 +130,14 @@ async fn turns(
     settings: &ConversationSettings,
     conversation: u64,
 ) -> Result<(), Reason> {
-    let panics = settings.panics_per_1000 > 0
-        && user.rng("panic").chance(u64::from(settings.panics_per_1000), 1_000);
     for turn in 0..settings.steps {
         let work = match &settings.step {
             Distribution::Constant(work) => *work,
             random => random.sample(&mut user.rng(format_args!("step/{turn}"))),
         };
+        // Where the scenario has faults they strike here.
+        let work = user.step("turn", work).await.map_err(|_| "dependency")?;
         talk.turn(Message { user: user.id(), conversation, turn }, work).await?;
-        if panics {
-            user.inject_panic("after the first turn");
-        }
     }
     Ok(())
 }

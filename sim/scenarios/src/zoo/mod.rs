@@ -5,12 +5,21 @@
 //! member is a file with its mistake and a line in [`MEMBERS`].
 
 mod check_then_act;
+mod double_return;
+mod drain_misses_queued;
+mod expiry_outside_lock;
 mod handmade;
 mod head_of_line;
+mod leak_on_cancel;
 mod leak_on_panic;
 mod lost_grant;
 mod off_by_one;
 mod queue_ghost;
+mod resize_twice;
+mod stolen_wakeup;
+mod touch_revives;
+mod user_count_stays;
+mod wrong_reply;
 
 use std::sync::Arc;
 
@@ -57,5 +66,41 @@ pub const MEMBERS: &[Member] = &[
     member::<head_of_line::HeadOfLine>(
         "head-of-line",
         "zoo: a user at their own limit holds up everybody behind them",
+    ),
+    member::<expiry_outside_lock::ExpiryOutsideLock>(
+        "expiry-outside-lock",
+        "zoo: finds under the lock what is over its time, and ends it in another go",
+    ),
+    member::<leak_on_cancel::LeakOnCancel>(
+        "leak-on-cancel",
+        "zoo: takes a slot before there is a conversation that would give it back",
+    ),
+    member::<double_return::DoubleReturn>(
+        "double-return",
+        "zoo: gives a slot back twice that is granted at the moment of a timeout",
+    ),
+    member::<user_count_stays::UserCountStays>(
+        "user-count-stays",
+        "zoo: still counts a slot for a user who gave up waiting and whose slot passed on",
+    ),
+    member::<resize_twice::ResizeTwice>(
+        "resize-twice",
+        "zoo: a larger limit lets in who waits, and adds the new slots once more",
+    ),
+    member::<drain_misses_queued::DrainMissesQueued>(
+        "drain-misses-queued",
+        "zoo: a shutdown sends away who waits, and then closes the door",
+    ),
+    member::<touch_revives::TouchRevives>(
+        "touch-revives",
+        "zoo: a touch puts back a conversation that has ended",
+    ),
+    member::<stolen_wakeup::StolenWakeup>(
+        "stolen-wakeup",
+        "zoo: tells who waits to look for a slot that another may take first",
+    ),
+    member::<wrong_reply::WrongReply>(
+        "wrong-reply",
+        "zoo: replies to the conversation that asked last",
     ),
 ];

@@ -5,7 +5,7 @@ use super::Mistake;
 pub(super) struct OffByOne;
 
 impl Mistake for OffByOne {
-    fn is_full(active: usize, limit: usize) -> bool {
-        active > limit
+    fn is_full(free: isize) -> bool {
+        free < 0
     }
 }

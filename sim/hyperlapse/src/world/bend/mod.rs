@@ -31,7 +31,7 @@ use crate::event::EventKind;
 use crate::world::context;
 pub(super) use operation::{Scope, cancellable};
 pub(super) use site::{Visitor, step};
-pub(super) use task::wrapped;
+pub(super) use task::{late_tasks, wrapped};
 
 /// Units of budget that tokio gives a task for each poll (`Budget::initial` in its source).
 const BUDGET: u32 = 128;

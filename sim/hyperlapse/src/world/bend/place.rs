@@ -25,6 +25,8 @@ pub(crate) struct Located {
     pub(crate) before: Option<Backtrace>,
     /// Where it stood after the poll that the decision was about.
     pub(crate) after: Option<Backtrace>,
+    /// How many events there were when that poll was over; `None` for a task that is not watched.
+    pub(crate) over: Option<u64>,
     /// Where a task that the system spawned was spawned.
     pub(crate) spawned: Option<String>,
     /// The system's state before and after that poll, as the scenario shows it.
@@ -88,7 +90,11 @@ pub(super) fn polled<T>(task: &Address, poll: impl FnOnce() -> T) -> T {
         let waits = places.waits.take();
         if from < places.decisions.len() {
             let state = crate::world::context::shown_state();
-            places.decisions[from..].iter_mut().for_each(|d| d.state.1.clone_from(&state));
+            let over = crate::world::context::events();
+            for located in &mut places.decisions[from..] {
+                located.state.1.clone_from(&state);
+                located.over = Some(over);
+            }
         }
         // A yield is told before the poll that it is about.
         for located in &mut places.decisions[from..] {
@@ -132,7 +138,7 @@ pub(super) fn decided(decision: &Decision) {
         let task = decision.task.split(['@', '/']).next().unwrap_or_default();
         let before = places.stands.get(task).cloned();
         let decision = decision.clone();
-        let state = (state, None);
-        places.decisions.push(Located { decision, before, after: None, spawned, state });
+        let (state, over) = ((state, None), None);
+        places.decisions.push(Located { decision, before, after: None, over, spawned, state });
     });
 }

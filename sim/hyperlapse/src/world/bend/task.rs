@@ -1,5 +1,6 @@
 //! Tasks that the world spawned: they can be postponed, come late, and say when they are ready.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,9 +26,38 @@ struct Bent {
     address: Address,
     polls: u64,
     /// Until when its poll is delayed.
-    late: Option<Pin<Box<Sleep>>>,
+    late: Option<Late>,
     /// The waker that its future sees, where somebody wants to know when it is woken.
     waker: Option<Waker>,
+}
+
+thread_local! {
+    static LATE_TASKS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many tasks are late at the moment.
+pub(in crate::world) fn late_tasks() -> u64 {
+    LATE_TASKS.get()
+}
+
+/// A task is late as long as there is one of these.
+struct Late(Pin<Box<Sleep>>);
+
+impl Late {
+    fn for_ms(ms: u32) -> Self {
+        LATE_TASKS.set(LATE_TASKS.get() + 1);
+        Self(Box::pin(sleep(Duration::from_millis(ms.into()))))
+    }
+
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.0.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        LATE_TASKS.set(LATE_TASKS.get() - 1);
+    }
 }
 
 /// Lets `future` be bent, if there is a strategy to ask.
@@ -66,7 +96,7 @@ impl Bent {
     /// Whether this poll is postponed or late.
     fn comes_later(&mut self, cx: &mut Context<'_>) -> bool {
         if let Some(late) = &mut self.late {
-            if late.as_mut().poll(cx).is_pending() {
+            if !late.is_over(cx) {
                 return true;
             }
             self.late = None;
@@ -82,8 +112,8 @@ impl Bent {
         }
         if let Some(decision) = ask(DecisionKind::Delay, &self.address, nth) {
             tell(&decision);
-            let mut late = Box::pin(sleep(Duration::from_millis(decision.amount.into())));
-            let later = late.as_mut().poll(cx).is_pending();
+            let mut late = Late::for_ms(decision.amount);
+            let later = !late.is_over(cx);
             self.late = later.then_some(late);
             return later;
         }
