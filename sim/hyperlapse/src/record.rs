@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::decision::Decision;
 use crate::event::{Event, Fingerprint};
 use crate::explain::place::Places;
+use crate::guard::HostSource;
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
 use crate::units;
@@ -68,6 +69,13 @@ pub struct Record {
     /// Where tasks stood, for a run that was to note it.
     #[serde(skip)]
     pub(crate) places: Places,
+    /// How often the system asked the host for random bytes, and was answered from the seed.
+    pub asked_random: u64,
+    /// How often it asked for the host's time, and was told virtual time.
+    pub asked_clock: u64,
+    /// Who asked, for a run that was to note it.
+    #[serde(skip)]
+    pub(crate) askers: Vec<(HostSource, String)>,
     /// Heap bytes; `None` without [`crate::CountingAllocator`].
     pub memory: Option<Memory>,
     /// The last events, or all of them where they were asked for.
@@ -132,6 +140,11 @@ pub enum Outcome {
         polls: u64,
         /// Who was polled last.
         task: String,
+    },
+    /// The run's process died.
+    Crashed {
+        /// How: `killed by SIGSEGV`, `exited with 7`, with the last it said.
+        how: String,
     },
     /// The run's thread gave no sign of life on the host's clock.
     Hung {
@@ -220,6 +233,7 @@ impl Outcome {
                 "{} while virtual time stood still, the last one of {task}",
                 units::plural(*polls, "poll")
             )),
+            Outcome::Crashed { how } => Some(format!("the run's process {how}")),
             Outcome::Hung { seconds } => Some(format!(
                 "the run gave no sign of life for {}: a task does not return from its poll",
                 units::plural(*seconds, "second")

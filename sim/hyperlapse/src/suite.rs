@@ -325,6 +325,15 @@ impl<S: Clone + Send + 'static> Suite<S> {
     }
 
     pub(crate) fn run_with(&self, case: &Case, options: RunOptions) -> Finished {
+        #[cfg(feature = "cli")]
+        if options.isolate {
+            return crate::cli::isolate::run(case, options);
+        }
+        self.run_here(case, options)
+    }
+
+    /// Runs a case in this process.
+    pub(crate) fn run_here(&self, case: &Case, options: RunOptions) -> Finished {
         let (_, make) = self
             .systems
             .iter()

@@ -30,6 +30,8 @@ pub enum FailureKind {
     Livelock,
     /// A task did not return from its poll.
     Hang,
+    /// The process of the run died.
+    Crash,
     /// A property did not hold.
     Property,
     /// A threshold did not hold.
@@ -46,6 +48,7 @@ impl FailureKind {
             FailureKind::Deadline => "deadline",
             FailureKind::Livelock => "livelock",
             FailureKind::Hang => "hang",
+            FailureKind::Crash => "crash",
             FailureKind::Property => "property",
             FailureKind::Threshold => "threshold",
             FailureKind::Fault => "fault",
@@ -81,6 +84,7 @@ impl Verdict {
             Outcome::Livelock { .. } => {
                 Some((FailureKind::Livelock, "no progress of virtual time"))
             }
+            Outcome::Crashed { .. } => Some((FailureKind::Crash, "process")),
             Outcome::Hung { .. } => Some((FailureKind::Hang, "no sign of life")),
         };
         if let (Some((kind, name)), Some(message)) = (how, record.outcome.failure()) {

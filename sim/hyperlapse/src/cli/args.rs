@@ -76,6 +76,13 @@ pub(super) struct RunArgs {
     /// Where seed files of failing runs go
     #[arg(long, value_name = "DIR", default_value = "target/hyperlapse")]
     pub(super) out: PathBuf,
+    /// Run each seed again as it was, and once more for each thing of the host that a simulation holds still, and
+    /// compare the events
+    #[arg(long, conflicts_with = "isolate")]
+    pub(super) check_determinism: bool,
+    /// A process for each run: for systems with global state, or that crash
+    #[arg(long)]
+    pub(super) isolate: bool,
     /// Leave failures as large as they were found
     #[arg(long)]
     pub(super) no_shrink: bool,
@@ -111,6 +118,9 @@ pub(super) struct ReplayArgs {
     /// Say step by step how it fails
     #[arg(long)]
     pub(super) explain: bool,
+    /// A process for each run; a seed file that tells of a crash has one anyway
+    #[arg(long)]
+    pub(super) isolate: bool,
 }
 
 #[derive(Debug, Parser)]

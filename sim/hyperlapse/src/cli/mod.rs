@@ -6,10 +6,12 @@
 //! | [`run`] | `run` and `plan` |
 //! | [`replay`] | `replay` |
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
+//! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
 //! | [`exit`] | what the exit code says |
 
 mod args;
+pub(crate) mod isolate;
 mod list;
 mod replay;
 mod run;
@@ -55,6 +57,7 @@ impl From<InputError> for Stop {
 impl<S: Clone + Send + 'static> Suite<S> {
     /// The command of this suite, for `fn main`: reads the process's arguments and does what they say.
     pub fn main(self) -> ExitCode {
+        isolate::this_is_the_command();
         // A panic outside of a run is a bug of ours or of the suite; the hook has told it.
         let code = catch_unwind(AssertUnwindSafe(|| {
             self.main_with(std::env::args_os(), &mut io::stdout())
@@ -65,6 +68,9 @@ impl<S: Clone + Send + 'static> Suite<S> {
     /// The command with these arguments, the first being its own name; gives the [`exit`] code.
     pub fn main_with(&self, args: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> u8 {
         let args: Vec<OsString> = args.into_iter().collect();
+        if args.get(1).is_some_and(|arg| arg == isolate::COMMAND) {
+            return isolate::serve(self, out);
+        }
         let command = args
             .first()
             .map_or_else(|| self.name().to_owned(), |arg| arg.to_string_lossy().into_owned());

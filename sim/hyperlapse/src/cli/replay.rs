@@ -3,19 +3,22 @@
 use super::args::ReplayArgs;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
+use crate::event::Keep;
 use crate::input::{InputError, Source};
 use crate::replay::compare;
 use crate::report::{self, Detail};
 use crate::scenario::overrides::Override;
 use crate::seed_file::{Expect, SeedFile};
 use crate::suite::{Case, Suite};
-use crate::verdict::Failure;
+use crate::verdict::{Failure, FailureKind};
+use crate::world::RunOptions;
 
 pub(super) fn replay<S: Clone + Send + 'static>(
     suite: &Suite<S>,
     args: &ReplayArgs,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
+    super::isolate::check(args.isolate)?;
     // All are read before any is run: a slip in the last one is not found after minutes.
     let mut cases = Vec::new();
     for path in &args.files {
@@ -32,12 +35,15 @@ pub(super) fn replay<S: Clone + Send + 'static>(
         if i > 0 {
             terminal.print("\n")?;
         }
-        let mut finished = suite.run(case, seed_file.seed);
+        let isolate = args.isolate || seed_file.failure.kind == FailureKind::Crash;
+        let options = RunOptions { isolate, ..RunOptions::seed(seed_file.seed) };
+        let mut finished = suite.run_with(case, options.clone());
         let mut replayed = compare(seed_file, &finished);
         if args.trace || finished.record.fingerprint != seed_file.fingerprint {
             // Once more with every event kept, to show them or to find the first that differs. What is
             // judged is the first run: keeping events takes memory.
-            finished.record.kept_events = suite.trace(case, seed_file.seed).record.kept_events;
+            let traced = RunOptions { keep: Keep::All, ..options };
+            finished.record.kept_events = suite.run_with(case, traced).record.kept_events;
             replayed = compare(seed_file, &finished);
         }
         if args.trace {

@@ -11,6 +11,7 @@ use super::shrink::Found;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
 use crate::decision::StrategyChoice;
+use crate::guard::{Finding, HostSource};
 use crate::input::{InputError, Source};
 use crate::report::{self, CaseSummary, Detail};
 use crate::scenario::overrides::Override;
@@ -66,6 +67,7 @@ pub(super) fn run<S: Clone + Send + 'static>(
     args: &RunArgs,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
+    super::isolate::check(args.isolate)?;
     let mut cases = cases(suite, &args.scenarios, args.system.as_deref(), &args.set)?;
     for case in &mut cases {
         case.strategy = args.strategy.clone();
@@ -103,6 +105,8 @@ struct Sweep<'a, S> {
 struct Done {
     finished: Finished,
     failed: Option<Failed>,
+    /// What it depends on besides its seed, where that was looked for.
+    findings: Vec<Finding>,
 }
 
 /// A run that failed: how it is played again, and its seed file.
@@ -119,11 +123,13 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let detail = Detail { memory: true, coloured };
         let mut summaries: Vec<CaseSummary> = Vec::new();
         let mut found = Found::default();
+        let mut guard = Guard::default();
         self.each(|case, done| {
+            guard.add(&self.cases[case], &done.finished, &done.findings);
             if summaries.len() == case {
                 summaries.push(CaseSummary::default());
             }
-            let Done { finished, failed } = done;
+            let Done { finished, failed, .. } = done;
             let seed_file = failed.as_ref().map(|failed| failed.seed_file.clone());
             summaries[case].add(&finished, seed_file.clone());
             found.add(case, &finished, failed);
@@ -146,11 +152,15 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         }
         terminal.print(&text)?;
         if !self.args.no_shrink {
-            found.shrink(self.suite, &self.command, |shrunk| {
+            let options = RunOptions { isolate: self.args.isolate, ..self.options(0) };
+            found.shrink(self.suite, &options, &self.command, |shrunk| {
                 terminal.print(&format!("\n{}", shrunk.text(coloured)))
             })?;
         }
-        Ok(code(summaries.iter().all(CaseSummary::passed)))
+        if self.args.check_determinism {
+            terminal.print(&guard.text())?;
+        }
+        Ok(code(summaries.iter().all(CaseSummary::passed)).max(guard.code()))
     }
 
     fn json(&self, terminal: &mut Terminal<'_>) -> Result<u8, Stop> {
@@ -158,7 +168,9 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         terminal.print(&report::json::head(&build))?;
         let (mut first, mut passed) = (true, true);
         let mut found = Found::default();
+        let mut guard = Guard::default();
         self.each(|case, done| {
+            guard.add(&self.cases[case], &done.finished, &done.findings);
             passed &= done.finished.verdict.passed();
             let seed_file = done.failed.as_ref().map(|failed| failed.seed_file.as_path());
             let text = report::json::run(&done.finished, seed_file, first);
@@ -168,13 +180,14 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         })?;
         let mut explanations = Vec::new();
         if !self.args.no_shrink {
-            found.shrink(self.suite, &self.command, |shrunk| {
+            let options = RunOptions { isolate: self.args.isolate, ..self.options(0) };
+            found.shrink(self.suite, &options, &self.command, |shrunk| {
                 explanations.push(shrunk.json());
                 Ok(())
             })?;
         }
         terminal.print(&report::json::tail(&explanations))?;
-        Ok(code(passed))
+        Ok(code(passed).max(guard.code()))
     }
 
     /// Runs everything and hands it over in order, with the number of its case.
@@ -207,27 +220,81 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         stop.map_or(Ok(()), Err)
     }
 
+    fn options(&self, seed: u64) -> RunOptions {
+        RunOptions { hang_after: self.args.hang_after, ..RunOptions::seed(seed) }
+    }
+
     /// One run. If it fails its seed file is written before anything else happens.
     fn one(&self, case: &Case, seed: u64) -> Result<Done, Stop> {
-        let options = RunOptions { hang_after: self.args.hang_after, ..RunOptions::seed(seed) };
+        let options = RunOptions { isolate: self.args.isolate, ..self.options(seed) };
+        let mut findings = Vec::new();
         let (case, finished) = match case.strategy() {
+            _ if self.args.check_determinism => {
+                let (finished, found) = self.suite.check_determinism(case, options);
+                findings = found;
+                (case.clone(), finished)
+            }
             StrategyChoice::CancelEach => self.suite.cancel_each(case, options).first,
             _ => (case.clone(), self.suite.run_with(case, options)),
         };
         if finished.verdict.passed() {
-            return Ok(Done { finished, failed: None });
+            return Ok(Done { finished, failed: None, findings });
         }
         let build = Build::of_binary(self.suite.name(), self.suite.version());
         let seed_file =
             SeedFile::of(&case, &finished, build).expect("a run that failed has a failure");
         match seed_file.write(&self.args.out, &self.command) {
-            Ok(seed_file) => Ok(Done { finished, failed: Some(Failed { case, seed_file }) }),
+            Ok(seed_file) => {
+                let failed = Some(Failed { case, seed_file });
+                Ok(Done { finished, failed, findings })
+            }
             Err(error) => {
                 // Not lost, even so.
                 super::complain(format_args!("{}", seed_file.text(&self.command)));
                 Err(Stop::Io(format!("write a seed file into {}", self.args.out.display()), error))
             }
         }
+    }
+}
+
+/// What the guard found in a sweep: each dependence once for each case, by its first seed.
+#[derive(Default)]
+struct Guard {
+    told: Vec<(String, Option<HostSource>, String)>,
+    checked: u64,
+    fails: bool,
+}
+
+impl Guard {
+    fn add(&mut self, case: &Case, finished: &Finished, findings: &[Finding]) {
+        self.checked += 1;
+        let of = format!("{} on {}", case.scenario.name(), case.system);
+        for finding in findings {
+            self.fails |= !finding.is_note();
+            if self.told.iter().any(|(name, moved, _)| *name == of && *moved == finding.moved) {
+                continue;
+            }
+            let mark = if finding.is_note() { "note" } else { "NONDETERMINISM" };
+            let text = format!("{mark}  {of}, seed {}: {finding}", finished.record.seed);
+            let lines = text.lines().map(|line| report::wrap(line, 80).join("\n    "));
+            let text = lines.collect::<Vec<_>>().join("\n") + "\n";
+            self.told.push((of.clone(), finding.moved, text));
+        }
+    }
+
+    fn text(&self) -> String {
+        if self.told.is_empty() {
+            let runs = units::plural(self.checked, "run");
+            return format!(
+                "\ndeterministic: {runs} came to the same events again, and with another HashMap order, other \
+                 random\nbytes, another clock and another order of select!\n"
+            );
+        }
+        self.told.iter().map(|(_, _, text)| format!("\n{text}")).collect()
+    }
+
+    fn code(&self) -> u8 {
+        if self.fails { exit::NONDETERMINISM } else { exit::HELD }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::seed_file::SeedFile;
 use crate::shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 use crate::suite::{Case, Finished, Suite};
 use crate::units::{count, plural};
-use crate::verdict::Failure;
+use crate::verdict::{Failure, FailureKind};
 use crate::world::RunOptions;
 
 /// So many failures of a sweep are shrunk; `shrink` takes the seed files of the others.
@@ -53,6 +53,7 @@ impl Found {
     pub(super) fn shrink<S: Clone + Send + 'static>(
         self,
         suite: &Suite<S>,
+        options: &RunOptions,
         command: &str,
         mut tell: impl FnMut(&Told) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
@@ -60,7 +61,7 @@ impl Found {
             let bar = bar(Effort::default().runs);
             let outcome = suite.shrink(
                 &one.failed.case,
-                RunOptions::seed(one.seed),
+                RunOptions { seed: one.seed, ..options.clone() },
                 Some(&one.failure),
                 Effort::default(),
                 &mut |progress| show(&bar, progress),
@@ -205,7 +206,10 @@ pub(super) fn shrink<S: Clone + Send + 'static>(
     let mut not_kept: Option<io::Error> = None;
     let outcome = suite.shrink(
         &case,
-        RunOptions::seed(original.seed),
+        RunOptions {
+            isolate: original.failure.kind == FailureKind::Crash,
+            ..RunOptions::seed(original.seed)
+        },
         Some(&original.failure),
         effort,
         &mut |progress| {

@@ -23,7 +23,7 @@ use crate::property::PropertyKind;
 use crate::record::{Outcome, Record};
 use crate::suite::{Case, Finished, Suite};
 use crate::units;
-use crate::verdict::Failure;
+use crate::verdict::{Failure, FailureKind};
 use crate::world::RunOptions;
 use crate::world::bend::place::Log;
 pub use place::{Located, Place};
@@ -88,8 +88,11 @@ impl<S: Clone + Send + 'static> Suite<S> {
     /// Explains a failure of a run: best one that was [shrunk](Suite::shrink). Plays it twice more.
     pub fn explain(&self, case: &Case, finished: &Finished, failure: &Failure) -> Explanation {
         let seed = finished.record.seed;
-        let looked = self
-            .run_with(case, RunOptions { keep: Keep::All, places: true, ..RunOptions::seed(seed) });
+        let isolate = failure.kind == FailureKind::Crash;
+        let looked = self.run_with(
+            case,
+            RunOptions { keep: Keep::All, places: true, isolate, ..RunOptions::seed(seed) },
+        );
         let record = &looked.record;
         let (present, steps, times) = steps(record, failure);
         let (actors, tasks) = names(&present);
@@ -120,7 +123,9 @@ impl<S: Clone + Send + 'static> Suite<S> {
         let (_, rest) = schedule.decisions.split_last()?;
         let schedule = Schedule { decisions: rest.to_vec(), only: schedule.only.clone() };
         let case = Case { strategy: Some(StrategyChoice::Replay(schedule)), ..case.clone() };
-        let other = self.trace(&case, record.seed);
+        let isolate = matches!(record.outcome, Outcome::Crashed { .. });
+        let options = RunOptions { keep: Keep::All, isolate, ..RunOptions::seed(record.seed) };
+        let other = self.run_with(&case, options);
         let events = |record: &Record| -> Vec<String> {
             let told = record.kept_events.iter().filter(|event| is_told(event));
             told.filter(|event| !is_decision(&event.kind))

@@ -70,7 +70,7 @@ impl Places {
     }
 }
 
-fn resolve(mut stack: Backtrace) -> Option<Place> {
+pub(crate) fn resolve(mut stack: Backtrace) -> Option<Place> {
     stack.resolve();
     let mut awaits = None;
     for symbol in stack.frames().iter().flat_map(|frame| frame.symbols()) {
@@ -98,7 +98,7 @@ fn origin(symbol: &BacktraceSymbol) -> Origin {
     let file = symbol.filename().map(|file| file.to_string_lossy().replace('\\', "/"));
     let (Some(file), Some(line)) = (file, symbol.lineno()) else { return Origin::Framework };
     let not_ours = !file.ends_with(".rs") || file.contains("/rustc/") || file.contains("/library/");
-    if not_ours || file.contains("hyperlapse/src/") {
+    if not_ours || file.contains("hyperlapse/src/") || file.contains("/backtrace-") {
         return Origin::Framework;
     }
     if file.contains("/registry/src/") || file.contains("/git/checkouts/") {

@@ -35,6 +35,7 @@ struct Run<'a> {
     panics: &'a [Panic],
     faults: &'a BTreeMap<String, FaultRecord>,
     decisions: &'a BTreeMap<String, u64>,
+    asked_host: AskedHost,
     metrics: &'a Metrics,
     memory: Option<Memory>,
     host: HostOfRun<'a>,
@@ -46,6 +47,13 @@ struct HostOfRun<'a> {
     #[serde(flatten)]
     host: Host,
     seed_file: Option<&'a Path>,
+}
+
+/// How often the system asked the host for something that it was answered from the seed.
+#[derive(Serialize)]
+struct AskedHost {
+    random: u64,
+    clock: u64,
 }
 
 #[derive(Serialize)]
@@ -83,6 +91,7 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>, first: bool) -> String
         panics: &record.panics,
         faults: &record.faults,
         decisions: &record.decisions_by_kind,
+        asked_host: AskedHost { random: record.asked_random, clock: record.asked_clock },
         metrics: &record.metrics,
         memory: record.memory,
         host: HostOfRun { host: record.host, seed_file },

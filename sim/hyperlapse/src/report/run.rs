@@ -91,6 +91,15 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     if DecisionKind::BENDS.iter().any(|kind| record.decisions_by_kind.contains_key(kind.text())) {
         decisions(&mut page, record);
     }
+    if record.asked_clock + record.asked_random > 0 {
+        let (clock, random) = (record.asked_clock, record.asked_random);
+        let asked = [("for the time", clock), ("for random bytes", random)];
+        let asked = asked.iter().filter(|(_, n)| *n > 0);
+        let asked: Vec<String> =
+            asked.map(|(what, n)| format!("{what} {}", plural(*n, "time"))).collect();
+        let asked = asked.join(", ");
+        page.prose("host", &format!("asked {asked}; answered from the seed"));
+    }
     properties(&mut page, record, style);
     thresholds(&mut page, finished, style, detail);
     for failure in &verdict.failures {

@@ -1,6 +1,6 @@
 //! The end of a `run`: every scenario in a line, and what it came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::seen::Seen;
@@ -51,10 +51,13 @@ impl CaseSummary {
             self.p95_ns = Some((low.min(p95), high.max(p95)));
         }
         self.seen.add(record);
+        let mut told = BTreeSet::new();
         for failure in &verdict.failures {
+            // Six users may panic at one line in one run.
+            let news = u64::from(told.insert((failure.kind, &failure.name)));
             self.failures
                 .entry((failure.kind, failure.name.clone()))
-                .and_modify(|group| group.seeds += 1)
+                .and_modify(|group| group.seeds += news)
                 .or_insert_with(|| FailureGroup {
                     seeds: 1,
                     first_seed: record.seed,

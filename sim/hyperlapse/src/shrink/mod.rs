@@ -146,7 +146,10 @@ impl Aspect {
         self.violated
             || matches!(
                 self.kind,
-                FailureKind::Panic | FailureKind::Deadline | FailureKind::Livelock
+                FailureKind::Panic
+                    | FailureKind::Deadline
+                    | FailureKind::Livelock
+                    | FailureKind::Crash
             )
     }
 }

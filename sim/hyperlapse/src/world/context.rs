@@ -134,6 +134,17 @@ pub(super) fn spawned_at() -> Option<String> {
     (!location.file().contains("hyperlapse/src/world")).then(|| place(location))
 }
 
+/// Virtual time of this thread's run; zero before its clock runs.
+pub(super) fn virtual_ns() -> u64 {
+    let mut now = 0;
+    let _ = RUN.try_with(|run| {
+        if let Ok(run) = run.try_borrow() {
+            now = run.as_ref().map_or(0, |shared| shared.now_ns());
+        }
+    });
+    now
+}
+
 /// How many events there have been.
 pub(super) fn events() -> u64 {
     let mut events = 0;

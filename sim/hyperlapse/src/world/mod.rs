@@ -10,7 +10,7 @@
 //! | [`user`] | a virtual user and its operations |
 //! | [`drive`] | plays a plan's waves |
 //! | [`recorder`] | takes events, leaves a record |
-//! | [`host`] | random bytes, from the seed instead of from the host |
+//! | [`host`] | random bytes and time, from the seed instead of from the host |
 //! | [`bend`] | where decisions are asked for and carried out |
 //! | [`listen`] | what the system says through `tracing`, for explanations |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
@@ -18,7 +18,7 @@
 pub(crate) mod bend;
 mod context;
 mod drive;
-mod host;
+pub(crate) mod host;
 mod listen;
 mod recorder;
 mod sim;
@@ -37,6 +37,7 @@ use crate::alloc;
 use crate::decision::{Address, StrategyChoice};
 use crate::event::Keep;
 use crate::explain::place::Places;
+use crate::guard::HostSource;
 use crate::metrics::Memory;
 use crate::property::Property;
 use crate::record::{Host, MAX_WAITING, Outcome, Profile, Record, Waiting};
@@ -45,6 +46,7 @@ use crate::units;
 pub use context::InjectedPanic;
 pub(crate) use context::short_path;
 pub use drive::Drive;
+use host::asked::Asked;
 use sim::Shared;
 pub use sim::Sim;
 pub use user::{Operation, User};
@@ -66,6 +68,12 @@ pub struct RunOptions {
     pub strategy: StrategyChoice,
     /// Whether it is noted where tasks stand, for an explanation: slower by far, with the same events.
     pub places: bool,
+    /// Whether it is noted who asks the host for something: slower, and it costs the run's own memory.
+    pub names_askers: bool,
+    /// A source of the host's that answers otherwise than it would: see [`crate::HostSource`].
+    pub moved: Option<HostSource>,
+    /// Whether the run has a process of its own, as far as it is one of a suite's command; see [`Suite::main`](crate::Suite::main).
+    pub isolate: bool,
     /// Time on the host's clock without any sign of life after which the run is given up.
     pub hang_after: Duration,
 }
@@ -80,6 +88,9 @@ impl Default for RunOptions {
             keep: Keep::default(),
             strategy: StrategyChoice::default(),
             places: false,
+            isolate: false,
+            names_askers: false,
+            moved: None,
             hang_after: Duration::from_secs(30),
         }
     }
@@ -136,12 +147,12 @@ where
     let shared = Arc::new(Shared::new(scenario, &options));
     let (done, result) = sync_channel(1);
     let on_thread = Arc::clone(&shared);
-    let places = options.places;
+    let how = options.clone();
     let thread = thread::Builder::new()
         .name("hyperlapse run".to_owned())
         .spawn(move || {
             // The watcher is gone only when it has given this run up.
-            let _ = done.send(on_this_thread(&on_thread, places, body));
+            let _ = done.send(on_this_thread(&on_thread, &how, body));
         })
         .expect("the operating system has a thread for the run");
 
@@ -158,12 +169,34 @@ where
     shared.into_record(options, ended, host)
 }
 
+/// The record of a run whose process died: what it had recorded died with it.
+#[cfg(feature = "cli")]
+pub(crate) fn crashed(scenario: &Scenario, options: RunOptions, how: String) -> Record {
+    let shared = Arc::new(Shared::new(scenario, &options));
+    shared.into_record(options, Ended::with(Outcome::Crashed { how }, 0), Host::default())
+}
+
 struct Ended {
     outcome: Outcome,
     virtual_ns: u64,
     memory: Option<Memory>,
     taken: bend::Taken,
     places: Places,
+    asked: Asked,
+}
+
+impl Ended {
+    /// Of a run that nothing more is known of.
+    fn with(outcome: Outcome, virtual_ns: u64) -> Self {
+        Self {
+            outcome,
+            virtual_ns,
+            memory: None,
+            taken: bend::Taken::default(),
+            places: Places::default(),
+            asked: Asked::default(),
+        }
+    }
 }
 
 /// Waits for the run, and gives it up when it shows no sign of life for `hang_after`.
@@ -187,31 +220,28 @@ fn watch(
             (seen, seen_at) = (beats, Instant::now());
         } else if seen_at.elapsed() >= hang_after {
             let outcome = Outcome::Hung { seconds: seen_at.elapsed().as_secs() };
-            return Ended {
-                outcome,
-                virtual_ns: shared.last_event_ns(),
-                memory: None,
-                // They lie on the thread that does not answer.
-                taken: bend::Taken::default(),
-                places: Places::default(),
-            };
+            // All else lies on the thread that does not answer.
+            return Ended::with(outcome, shared.last_event_ns());
         }
     }
 }
 
-fn on_this_thread<F, Fut>(shared: &Arc<Shared>, places: bool, body: F) -> Ended
+fn on_this_thread<F, Fut>(shared: &Arc<Shared>, how: &RunOptions, body: F) -> Ended
 where
     F: FnOnce(Sim) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
     let _context = context::enter(shared);
     bend::begin(shared.strategy(), shared.surveys());
-    if places {
+    if how.places {
         bend::place::begin();
     }
-    let listening = places.then(listen::begin);
-    host::seed_this_thread(shared.streams());
-    let runtime = runtime(bend::select_seed().unwrap_or(shared.streams().seed()));
+    let listening = how.places.then(listen::begin);
+    host::seed_this_thread(shared.streams(), how.moved);
+    let select = bend::select_seed().unwrap_or(shared.streams().seed());
+    let runtime =
+        runtime(select ^ u64::from(how.moved == Some(HostSource::Select)).rotate_right(7));
+    host::count(how.names_askers);
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
         let outcome = root(shared, body).await;
@@ -222,12 +252,19 @@ where
     drop(listening);
     let taken = bend::end();
     let places = bend::place::end();
-    host::release_this_thread();
+    let asked = host::release_this_thread();
     context::forget_state();
     let memory = shared.memory();
     // A destructor of the system may panic; the record stands all the same.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
-    Ended { outcome, virtual_ns, memory, taken, places: places.map(Places::of).unwrap_or_default() }
+    Ended {
+        outcome,
+        virtual_ns,
+        memory,
+        taken,
+        places: places.map(Places::of).unwrap_or_default(),
+        asked,
+    }
 }
 
 fn runtime(seed: u64) -> tokio::runtime::Runtime {

@@ -69,7 +69,7 @@ impl Recorder {
         ended: Ended,
         host: Host,
     ) -> Record {
-        let Ended { outcome, virtual_ns, memory, taken, places } = ended;
+        let Ended { outcome, virtual_ns, memory, taken, places, asked } = ended;
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
         let (fingerprint, events) = (self.log.fingerprint(), self.log.count());
         let (kept_events, checkpoints) = self.log.into_kept();
@@ -94,6 +94,9 @@ impl Recorder {
             survey: taken.survey,
             parts: taken.parts,
             places,
+            asked_random: asked.random,
+            asked_clock: asked.clock,
+            askers: crate::guard::askers(asked),
             memory,
             kept_events,
             checkpoints,
