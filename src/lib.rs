@@ -109,6 +109,9 @@ mod shared;
 mod start;
 mod state;
 mod stats;
+mod sync;
+#[cfg(test)]
+mod threads;
 mod trace;
 
 pub use clock::{Clock, Timestamp, TokioClock};

@@ -5,7 +5,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{PoisonError, TryLockError};
 use std::task::Waker;
 
 use crate::clock::{Clock, Timestamp};
@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::request::UserId;
 use crate::state::effects::Effects;
 use crate::state::{Name, State};
+use crate::sync::{Mutex, MutexGuard};
 use crate::trace;
 
 /// How often a thread looks whether the lock is free, waiting twice as long each time, before it sleeps.
