@@ -1,5 +1,6 @@
 //! What the README shows is what the command prints.
 
+use hyperlapse::SeedFile;
 use hyperlapse::report::{self, CaseSummary, Detail};
 
 /// The text block that follows the marker.
@@ -39,4 +40,29 @@ fn the_example_in_the_readme_is_the_one_that_is_tested() {
     let (_, rest) = readme.split_once("```rust\n").unwrap();
     let (shown, _) = rest.split_once("```").unwrap();
     assert!(include_str!("readme_example.rs").ends_with(shown));
+}
+
+#[test]
+fn the_story_in_the_readme_is_the_one_that_is_told() {
+    if cfg!(not(tokio_unstable)) {
+        // What was bent with tokio's hooks cannot be bent again without them.
+        return;
+    }
+    let suite = conversation_load::suite();
+    let seed_file = SeedFile::read("seeds/zoo-check-then-act.toml".as_ref()).unwrap();
+    let case = suite.replay_case(&seed_file).unwrap();
+    let finished = suite.run(&case, seed_file.seed);
+    let told = suite.explain(&case, &finished, &finished.verdict.failures[0]);
+    assert_eq!(shown("explanation"), without_lines(&report::explanation(&told, false)));
+}
+
+/// The lines of a bot move when it is edited.
+fn without_lines(text: &str) -> String {
+    let mut parts = text.split(".rs:");
+    let mut plain = parts.next().unwrap().to_owned();
+    for part in parts {
+        plain += ".rs:[line]";
+        plain += part.trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    plain
 }

@@ -62,21 +62,25 @@
 //! | what happened, in one hashed stream | [`Event`], [`Fingerprint`] |
 //! | what was measured | [`Record`], [`Metrics`], [`alloc`] |
 //! | what must hold | [`Property`], [`Threshold`], [`Verdict`] |
-//! | what bends a run: yields, postponed polls, cancellation | [`decision`] |
+//! | ready-made checkers | [`check`] |
+//! | what bends a run: yields, late polls, cancellation, faults | [`decision`], [`decision::Fault`], [`User::step`] |
 //! | failures that replay for ever | [`SeedFile`], [`compare_replay`] |
+//! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
+//! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | reports | [`report`] |
 //!
 //! # What is simulated, and what is not
 //!
 //! - Time is tokio's paused clock: it moves when every task waits. Timers have a resolution of a
-//!   millisecond; a sleep of 100 us takes 1 ms. `std::time` stays the host's.
+//!   millisecond; a sleep of 100 us takes 1 ms.
 //! - Tasks run on one thread in the order in which they were woken, unless a strategy bends it; see
 //!   [`decision`]. `tokio::select!` and what else tokio draws at random is seeded when tokio is built with `--cfg tokio_unstable`; so are the names of tasks
 //!   that the system spawns.
 //! - `spawn_blocking`, other threads and real sockets bring the host's time and order in. Keep them out
 //!   of a body.
-//! - On Linux, `getrandom` answers from the seed on a run's thread: `HashMap`'s keys and whatever else draws
-//!   from the host's randomness there. What a process caches once (a global hasher's keys) is the host's.
+//! - On Linux, `getrandom` answers from the seed on a run's thread (`HashMap`'s keys and whatever else draws from the
+//!   host's randomness there), and `clock_gettime` from virtual time (`std::time`). What a process caches once (a
+//!   global hasher's keys) is the host's; `Suite::check_determinism` finds out.
 //!
 //! # Features
 //!

@@ -134,6 +134,12 @@ pub(super) fn spawned_at() -> Option<String> {
     (!location.file().contains("hyperlapse/src/world")).then(|| place(location))
 }
 
+/// Whether a task is being polled: what is asked outside of polls is asked by tokio itself, which measures its
+/// own loop. Without its hooks nobody tells.
+pub(super) fn in_poll() -> bool {
+    cfg!(not(tokio_unstable)) || TASK.get().is_some() || ACTOR.get().is_some()
+}
+
 /// Virtual time of this thread's run; zero before its clock runs.
 pub(super) fn virtual_ns() -> u64 {
     let mut now = 0;
