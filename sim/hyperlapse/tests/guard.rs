@@ -104,6 +104,26 @@ fn in_a_process_of_its_own_every_end_is_a_named_failure_with_a_seed_file() {
 }
 
 #[test]
+fn a_deadlock_and_a_spinning_task_are_told_with_who_waits_where() {
+    if cfg!(not(tokio_unstable)) {
+        // Only users' polls count towards a livelock then: another number of them.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut told = String::new();
+    for system in ["async-deadlock", "spin", "panic"] {
+        let text = text(&run(folder.path(), &["run", "one", "--system", system]));
+        let from = text.find("shrunk  one").expect("it is shrunk");
+        told += &text[from..];
+        told += "\n";
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"replay         .*replay", "replay         [COMMAND] replay");
+    settings.add_filter(r"\.rs:\d+(:\d+)?", ".rs:[line]");
+    settings.bind(|| insta::assert_snapshot!(told));
+}
+
+#[test]
 fn a_run_is_the_same_bytes_in_a_process_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let json = |more: &[&str]| {

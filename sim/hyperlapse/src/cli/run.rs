@@ -107,6 +107,8 @@ struct Done {
     failed: Option<Failed>,
     /// What it depends on besides its seed, where that was looked for.
     findings: Vec<Finding>,
+    /// Under `cancel-each`: at how many polls, and how many of those runs failed.
+    cancelled: Option<(u64, u64)>,
 }
 
 /// A run that failed: how it is played again, and its seed file.
@@ -124,10 +126,15 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let mut summaries: Vec<CaseSummary> = Vec::new();
         let mut found = Found::default();
         let mut guard = Guard::default();
+        let mut cancelled: Option<(u64, u64)> = None;
         self.each(|case, done| {
             guard.add(&self.cases[case], &done.finished, &done.findings);
             if summaries.len() == case {
                 summaries.push(CaseSummary::default());
+            }
+            if let Some((points, failed)) = done.cancelled {
+                let (all_points, all_failed) = cancelled.unwrap_or((0, 0));
+                cancelled = Some((all_points + points, all_failed + failed));
             }
             let Done { finished, failed, .. } = done;
             let seed_file = failed.as_ref().map(|failed| failed.seed_file.clone());
@@ -149,6 +156,11 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let mut text = report::summary(&summaries, noun, &self.command, wall_ns, coloured);
         if let Some(limits) = Build::of_source(self.suite.name(), self.suite.version()).limits() {
             text.push_str(&format!("note: {limits}\n"));
+        }
+        if let Some((points, failed)) = cancelled {
+            let points = units::plural(points, "poll");
+            let failed = units::plural(failed, "run");
+            text.push_str(&format!("cancelled at each of {points} in turn: {failed} failed\n"));
         }
         terminal.print(&text)?;
         if !self.args.no_shrink {
@@ -227,18 +239,22 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
     /// One run. If it fails its seed file is written before anything else happens.
     fn one(&self, case: &Case, seed: u64) -> Result<Done, Stop> {
         let options = RunOptions { isolate: self.args.isolate, ..self.options(seed) };
-        let mut findings = Vec::new();
+        let (mut findings, mut cancelled) = (Vec::new(), None);
         let (case, finished) = match case.strategy() {
             _ if self.args.check_determinism => {
                 let (finished, found) = self.suite.check_determinism(case, options);
                 findings = found;
                 (case.clone(), finished)
             }
-            StrategyChoice::CancelEach => self.suite.cancel_each(case, options).first,
+            StrategyChoice::CancelEach => {
+                let each = self.suite.cancel_each(case, options);
+                cancelled = Some((each.points, each.failed));
+                each.first
+            }
             _ => (case.clone(), self.suite.run_with(case, options)),
         };
         if finished.verdict.passed() {
-            return Ok(Done { finished, failed: None, findings });
+            return Ok(Done { finished, failed: None, findings, cancelled });
         }
         let build = Build::of_binary(self.suite.name(), self.suite.version());
         let seed_file =
@@ -246,7 +262,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         match seed_file.write(&self.args.out, &self.command) {
             Ok(seed_file) => {
                 let failed = Some(Failed { case, seed_file });
-                Ok(Done { finished, failed, findings })
+                Ok(Done { finished, failed, findings, cancelled })
             }
             Err(error) => {
                 // Not lost, even so.
