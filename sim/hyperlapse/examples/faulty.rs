@@ -19,6 +19,9 @@ use rand::Rng;
 type System = Arc<dyn Fn(Sim) -> Answer + Send + Sync>;
 type Answer = std::pin::Pin<Box<dyn Future<Output = String> + Send>>;
 
+/// Its name, what it does, how it is made.
+type Faulty = (&'static str, &'static str, fn() -> System);
+
 fn answers<Fut: Future<Output = String> + Send + 'static>(
     system: impl Fn(Sim) -> Fut + Send + Sync + 'static,
 ) -> System {
@@ -33,7 +36,7 @@ fn suite() -> Suite<System> {
     let mut suite = Suite::<System>::new("faulty", "0.1.0")
         .script("come-by", "users come by and note what they see", &[], come_by)
         .system("sound", "answers", |_| answers(|_| async { "well".to_owned() }));
-    let systems: [(&'static str, &'static str, fn() -> System); 14] = [
+    let systems: [Faulty; 14] = [
         ("panic", "panics", || answers(|_| async { panic!("a bug") })),
         ("abort", "aborts", || answers(|_| async { std::process::abort() })),
         ("exit", "exits", || answers(|_| async { std::process::exit(7) })),

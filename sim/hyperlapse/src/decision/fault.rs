@@ -4,20 +4,6 @@
 //! [`crate::User::step`] or [`crate::Sim::step`]. Whether it strikes there is drawn from a stream of that very
 //! visit, so that one user less or one fault more leaves all others as they were; that it struck is a
 //! decision like any other: logged, replayed, cut down.
-//!
-//! ```toml
-//! [[faults]]
-//! kind = "panic"               # panic, stall, abandon, slow or error
-//! site = "turn"                # where it may strike
-//! rate = 0.01                  # the share of visits that it strikes at
-//! between = ["1s", "3s"]       # in this window of virtual time; always when left out
-//! users = "casual"             # users of this kind; all when left out
-//! at_most = 3                  # times in one run; no bound when left out
-//! times = 100                  # stall: how many times longer the step takes
-//! by = "50ms"                  # slow: how long the user takes before it goes on
-//! error = "out of connections" # error: what the step comes back with
-//! optional = true              # need not strike in every run; swarm testing may switch it off
-//! ```
 
 use std::time::Duration;
 
@@ -27,7 +13,21 @@ use super::{DecisionKind, Kinds, Point, Strategy};
 use crate::random::{RandomExt, Streams};
 use crate::units;
 
-/// A fault that a scenario asks for. See the [module](self) for what it is in a file.
+/// A fault that a scenario asks for. In a file:
+///
+/// ```toml
+/// [[faults]]
+/// kind = "panic"               # panic, stall, abandon, slow or error
+/// site = "turn"                # where it may strike
+/// rate = 0.01                  # the share of visits that it strikes at
+/// between = ["1s", "3s"]       # in this window of virtual time; always when left out
+/// users = "casual"             # users of this kind; all when left out
+/// at_most = 3                  # times in one run; no bound when left out
+/// times = 100                  # stall: how many times longer the step takes
+/// by = "50ms"                  # slow: how long the user takes before it goes on
+/// error = "out of connections" # error: what the step comes back with
+/// optional = true              # need not strike in every run; swarm testing may switch it off
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     /// What strikes.

@@ -263,7 +263,8 @@ pub enum StrategyChoice {
     Starve,
     /// Each seed draws one of the three above.
     Mixed,
-    /// Cancels at every poll of every operation in turn, one run for each; see [`crate::cancel_each`].
+    /// Cancels at every poll of every operation in turn, one run for each; see
+    /// [`Suite::cancel_each`](crate::Suite::cancel_each).
     CancelEach,
     /// A given list, and no others.
     Replay(Schedule),

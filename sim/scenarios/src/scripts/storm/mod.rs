@@ -7,9 +7,9 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`visit`] | what one user does |
-//! | [`weather`] | what happens to the bot meanwhile: other limits, a shutdown |
-//! | [`calm`] | what is checked when all have left |
+//! | `visit` | what one user does |
+//! | `weather` | what happens to the bot meanwhile: other limits, a shutdown |
+//! | `calm` | what is checked when all have left |
 
 mod calm;
 mod visit;
