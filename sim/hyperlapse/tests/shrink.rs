@@ -150,14 +150,16 @@ fn a_failure_that_speaks_of_how_much_there_was_keeps_its_load() {
     let case = suite.case("few", None, &[]).unwrap();
     let bent = (0..100).find(|seed| suite.run(&case, *seed).record.decisions_total > 0).unwrap();
     let options = RunOptions::seed(bent);
-    let shrunk =
-        suite.shrink(&case, options.clone(), None, Effort::default(), &mut |_| {}).unwrap();
+    let failures = suite.run(&case, bent).verdict.failures;
+    let never = failures.iter().find(|failure| failure.name == MANY.name());
+    let effort = Effort::default();
+    let shrunk = suite.shrink(&case, options.clone(), never, effort, &mut |_| {}).unwrap();
     assert_eq!(shrunk.failure.name, MANY.name());
     assert_eq!((shrunk.sizes.1.decisions, shrunk.sizes.1.users), (0, 12));
 
     let mut plain = case;
     plain.strategy = Some(StrategyChoice::None);
-    let nothing = suite.shrink(&plain, options, None, Effort::default(), &mut |_| {});
+    let nothing = suite.shrink(&plain, options, never, effort, &mut |_| {});
     assert_eq!(nothing.unwrap_err(), NotShrunk::NothingToShrink);
 }
 

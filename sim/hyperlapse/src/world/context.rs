@@ -134,10 +134,10 @@ pub(super) fn spawned_at() -> Option<String> {
     (!location.file().contains("hyperlapse/src/world")).then(|| place(location))
 }
 
-/// Whether a task is being polled: what is asked outside of polls is asked by tokio itself, which measures its
-/// own loop. Without its hooks nobody tells.
+/// Whether a task is known to be polled: what is asked outside of polls is asked by tokio itself, which measures
+/// its own loop. Without its hooks only the users and the body are known.
 pub(super) fn in_poll() -> bool {
-    cfg!(not(tokio_unstable)) || TASK.get().is_some() || ACTOR.get().is_some()
+    TASK.get().is_some() || ACTOR.get().is_some()
 }
 
 /// Virtual time of this thread's run; zero before its clock runs.

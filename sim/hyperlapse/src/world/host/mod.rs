@@ -89,8 +89,11 @@ fn with<T>(f: impl FnOnce(&mut Host) -> T) -> Option<T> {
 
 /// Fills `bytes` from the seed; `false` on a thread that is not a run's.
 fn fill(bytes: &mut [u8]) -> bool {
+    let in_poll = context::in_poll();
     let filled = with(|host| {
-        host.asked.by(HostSource::Random);
+        if in_poll {
+            host.asked.by(HostSource::Random);
+        }
         host.random.fill_bytes(bytes);
     });
     filled.is_some()
@@ -115,7 +118,8 @@ fn now(clock: Clock) -> Option<Duration> {
         Clock::Wall => EPOCH,
         Clock::Monotonic => MONOTONIC,
     };
-    if !context::in_poll() {
+    let in_poll = context::in_poll();
+    if cfg!(tokio_unstable) && !in_poll {
         // Twice in each turn of tokio's loop: no more than a look at what was said last.
         return Some(base + Duration::from_nanos(LAST_NS.get()));
     }
@@ -123,7 +127,9 @@ fn now(clock: Clock) -> Option<Duration> {
     LAST_NS.set(virtual_ns);
     let virtual_now = Duration::from_nanos(virtual_ns);
     with(|host| {
-        host.asked.by(HostSource::Clock);
+        if in_poll {
+            host.asked.by(HostSource::Clock);
+        }
         let more = host.clock.as_mut().map_or(Duration::ZERO, |(draw, more)| {
             // From some hundred nanoseconds to a millisecond, as it happens to a thread.
             let most = 1 << (1 + draw.below(20));
