@@ -199,6 +199,10 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
             })?;
         }
         terminal.print(&report::json::tail(&explanations))?;
+        if self.args.check_determinism {
+            // Programs go by the exit code; what differs is for people.
+            super::complain(format_args!("{}", guard.text().trim_end()));
+        }
         Ok(code(passed).max(guard.code()))
     }
 

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use super::random_walk::RandomWalk;
+use super::random_walk::Beside;
 use super::{Address, DecisionKind, Kinds, Point, Strategy};
 use crate::random::{RandomExt, StreamRng, Streams};
 
@@ -29,8 +29,7 @@ const OWN: [DecisionKind; 2] = [DecisionKind::Yield, DecisionKind::Postpone];
 pub(super) struct Pct {
     streams: Streams,
     rng: StreamRng,
-    own: Kinds,
-    walk: RandomWalk,
+    others: Beside,
     /// Steps at which a priority changes, ascending from the end.
     change_points: Vec<u64>,
     steps: u64,
@@ -47,13 +46,10 @@ impl Pct {
         let changes = rng.below(DEPTH);
         let mut change_points: Vec<u64> = (0..changes).map(|_| rng.below(horizon)).collect();
         change_points.sort_unstable_by(|a, b| b.cmp(a));
-        let others: Vec<DecisionKind> =
-            allowed.iter().copied().filter(|kind| !OWN.contains(kind)).collect();
         Self {
             streams: *streams,
             rng,
-            own: allowed.iter().filter(|kind| OWN.contains(kind)).collect(),
-            walk: RandomWalk::new(streams, &others),
+            others: Beside::new(streams, allowed, &OWN),
             change_points,
             steps: 0,
             priorities: BTreeMap::new(),
@@ -99,12 +95,12 @@ impl Strategy for Pct {
                 *passed += 1;
                 Some(0)
             }
-            _ => self.walk.decide(point),
+            _ => self.others.decide(point),
         }
     }
 
     fn kinds(&self) -> Kinds {
-        self.own.and(self.walk.kinds())
+        self.others.kinds()
     }
 
     fn wants_ready(&self) -> bool {

@@ -91,6 +91,36 @@ impl Strategy for RandomWalk {
     }
 }
 
+/// The walk beside a strategy that decides some kinds itself.
+pub(super) struct Beside {
+    /// The kinds that the strategy decides, as far as they are allowed.
+    own: Kinds,
+    walk: RandomWalk,
+}
+
+impl Beside {
+    pub(super) fn new(streams: &Streams, allowed: &[DecisionKind], own: &[DecisionKind]) -> Self {
+        let (mine, others): (Vec<DecisionKind>, Vec<DecisionKind>) =
+            allowed.iter().copied().partition(|kind| own.contains(kind));
+        Self { own: mine.iter().collect(), walk: RandomWalk::new(streams, &others) }
+    }
+
+    /// Whether the strategy may decide this kind.
+    pub(super) fn own(&self, kind: DecisionKind) -> bool {
+        self.own.has(kind)
+    }
+
+    /// What the walk decides, of the other kinds.
+    pub(super) fn decide(&mut self, point: &Point<'_>) -> Option<u32> {
+        self.walk.decide(point)
+    }
+
+    /// The strategy's kinds and the walk's.
+    pub(super) fn kinds(&self) -> Kinds {
+        self.own.and(self.walk.kinds())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -5,7 +5,7 @@
 //! some milliseconds late at each of its polls; the stretch, and who is next, is drawn. Cancellation and
 //! timeouts stay those of the random walk.
 
-use super::random_walk::RandomWalk;
+use super::random_walk::Beside;
 use super::{Address, DecisionKind, Kinds, Point, Strategy};
 use crate::random::{RandomExt, StreamRng, Streams};
 
@@ -28,19 +28,15 @@ enum Stage {
 /// See the [module](self).
 pub(super) struct Starve {
     rng: StreamRng,
-    own: Kinds,
-    walk: RandomWalk,
+    others: Beside,
     stage: Stage,
 }
 
 impl Starve {
     pub(super) fn new(streams: &Streams, allowed: &[DecisionKind]) -> Self {
         let mut rng = streams.stream("decisions/starve");
-        let others: Vec<DecisionKind> =
-            allowed.iter().copied().filter(|kind| !OWN.contains(kind)).collect();
         Self {
-            own: allowed.iter().filter(|kind| OWN.contains(kind)).collect(),
-            walk: RandomWalk::new(streams, &others),
+            others: Beside::new(streams, allowed, &OWN),
             stage: Stage::Free(stretch(&mut rng)),
             rng,
         }
@@ -49,7 +45,7 @@ impl Starve {
     /// Whose turn it is is the next victim.
     fn strike(&mut self, task: &Address) {
         let (passed_over, late) =
-            (self.own.has(DecisionKind::Postpone), self.own.has(DecisionKind::Delay));
+            (self.others.own(DecisionKind::Postpone), self.others.own(DecisionKind::Delay));
         let length = stretch(&mut self.rng);
         self.stage = match passed_over && (!late || self.rng.chance(1, 2)) {
             true => Stage::PassedOver(task.clone(), length),
@@ -72,7 +68,7 @@ fn stretch(rng: &mut StreamRng) -> u64 {
 impl Strategy for Starve {
     fn decide(&mut self, point: &Point<'_>) -> Option<u32> {
         if !OWN.contains(&point.kind) {
-            return self.walk.decide(point);
+            return self.others.decide(point);
         }
         if let Stage::Free(left) = &mut self.stage {
             *left = left.saturating_sub(1);
@@ -103,7 +99,7 @@ impl Strategy for Starve {
     }
 
     fn kinds(&self) -> Kinds {
-        self.own.and(self.walk.kinds())
+        self.others.kinds()
     }
 
     fn wants_ready(&self) -> bool {
