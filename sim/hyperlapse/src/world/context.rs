@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
 
+#[cfg(tokio_unstable)]
 use super::bend;
 use super::sim::Shared;
 use crate::event::{Actor, EventKind};

@@ -15,6 +15,8 @@
 //! | [`listen`] | what the system says through `tracing`, for explanations |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
 
+// Without tokio's hooks nobody tells of tasks that the system spawns.
+#[cfg_attr(not(tokio_unstable), allow(dead_code))]
 pub(crate) mod bend;
 mod context;
 mod drive;
