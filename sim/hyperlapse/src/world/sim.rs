@@ -302,6 +302,9 @@ impl Sim {
     /// # Panics
     /// As [`User::step`].
     pub async fn step(&self, site: &'static str, work: Duration) -> Result<Duration, Text> {
+        if !bend::may_strike() {
+            return Ok(work);
+        }
         let visitor = Visitor { actor: bend::current_address(), iteration: None, kind: None };
         bend::step(&self.0, visitor, site, work).await
     }

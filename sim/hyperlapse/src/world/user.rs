@@ -104,6 +104,9 @@ impl User {
     /// # Panics
     /// When a fault says so: counted as a fault, not as a failure.
     pub async fn step(&self, site: &'static str, work: Duration) -> Result<Duration, Text> {
+        if !bend::may_strike() {
+            return Ok(work);
+        }
         let visitor = Visitor {
             actor: format!("user-{}", self.id).into(),
             iteration: Some(self.iteration),

@@ -30,7 +30,7 @@ use crate::decision::{Address, Decision, DecisionKind, Kinds, MAX_DECISIONS, Poi
 use crate::event::EventKind;
 use crate::world::context;
 pub(super) use operation::{Scope, cancellable};
-pub(super) use site::{Visitor, step};
+pub(super) use site::{Visitor, may_strike, step};
 pub(super) use task::{late_tasks, wrapped};
 
 /// Units of budget that tokio gives a task for each poll (`Budget::initial` in its source).
