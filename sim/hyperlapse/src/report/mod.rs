@@ -15,6 +15,9 @@ mod run;
 mod seen;
 mod style;
 mod summary;
+#[cfg(feature = "cli")]
+#[allow(dead_code)]
+pub(crate) mod svg;
 
 pub use explanation::explanation;
 pub use plan::plan;
