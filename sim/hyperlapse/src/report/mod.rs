@@ -16,7 +16,7 @@ mod seen;
 mod style;
 mod summary;
 #[cfg(feature = "cli")]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 pub(crate) mod svg;
 
 pub use explanation::explanation;
