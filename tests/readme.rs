@@ -30,6 +30,7 @@ fn the_summary_in_the_readme_is_the_one_that_is_printed() {
         summary.add(&suite.run(&case, 0), None);
         summaries.push(summary);
     }
+    let summaries: Vec<&CaseSummary> = summaries.iter().collect();
     let printed = report::summary(&summaries, "conversation", "", None, false);
     assert_eq!(shown("summary"), printed);
 }

@@ -210,11 +210,13 @@ impl TryFrom<String> for Fingerprint {
 }
 
 /// Which events are kept as they are, beside being folded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Keep {
     /// The last [`TAIL`].
     #[default]
     Tail,
+    /// So many of the last, and [`TAIL`] at least.
+    Last(usize),
     /// All of them: memory grows with the run.
     All,
 }
@@ -223,7 +225,8 @@ pub enum Keep {
 pub(crate) struct EventLog {
     hash: u64,
     count: u64,
-    keep: Keep,
+    /// How many are kept.
+    most: usize,
     kept: VecDeque<Event>,
     /// The fingerprint after 1, 2, 4, 8, … events.
     checkpoints: Vec<Fingerprint>,
@@ -231,11 +234,16 @@ pub(crate) struct EventLog {
 
 impl EventLog {
     pub(crate) fn new(keep: Keep) -> Self {
+        let most = match keep {
+            Keep::Tail => TAIL,
+            Keep::Last(events) => events.max(TAIL),
+            Keep::All => usize::MAX,
+        };
         // Reserved before the run's memory is first measured, so that the log does not grow in it.
         Self {
             hash: 0,
             count: 0,
-            keep,
+            most,
             kept: VecDeque::with_capacity(TAIL),
             checkpoints: Vec::with_capacity(64),
         }
@@ -247,7 +255,7 @@ impl EventLog {
         if self.count.is_power_of_two() {
             self.checkpoints.push(self.fingerprint());
         }
-        if self.keep == Keep::Tail && self.kept.len() == TAIL {
+        if self.kept.len() == self.most {
             self.kept.pop_front();
         }
         self.kept.push_back(event);

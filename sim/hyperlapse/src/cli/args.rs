@@ -5,9 +5,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
 
 use crate::decision::StrategyChoice;
+use crate::report::{self, REPORTERS, Reporter};
 use crate::scenario::overrides::Override;
 use crate::seed_file::MAX_SEED;
 
@@ -71,8 +73,16 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME", value_parser = strategy)]
     pub(super) strategy: Option<StrategyChoice>,
     /// How results are printed
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(super) format: Format,
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
+    pub(super) format: &'static Reporter,
+    /// Write a report beside what is printed, such as junit=target/junit.xml; can be given several times. A
+    /// folder ends with a slash. A file of that name is replaced
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = report_to)]
+    pub(super) reports: Vec<ReportTo>,
+    /// Write reports of every format into a folder; those of single runs for the first, the median, the slowest
+    /// and the first failing seeds of each scenario
+    #[arg(long, value_name = "DIR")]
+    pub(super) report_dir: Option<PathBuf>,
     /// Where seed files of failing runs go
     #[arg(long, value_name = "DIR", default_value = "target/hyperlapse")]
     pub(super) out: PathBuf,
@@ -136,12 +146,29 @@ pub(super) struct ShrinkArgs {
     pub(super) runs: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people
-    Text,
-    /// For programs: one object, one line for each run
-    Json,
+/// A report and where it goes.
+#[derive(Debug, Clone)]
+pub(super) struct ReportTo {
+    pub(super) reporter: &'static Reporter,
+    pub(super) path: PathBuf,
+}
+
+/// The formats that there are, with their lines in the help.
+fn formats() -> impl TypedValueParser<Value = &'static Reporter> {
+    let formats = REPORTERS.iter().map(|one| PossibleValue::new(one.name).help(one.about));
+    PossibleValuesParser::new(formats)
+        .map(|name| report::reporter(&name).expect("the parser knows no other names"))
+}
+
+fn report_to(text: &str) -> Result<ReportTo, String> {
+    let names = || REPORTERS.iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
+    let (name, path) = text
+        .split_once('=')
+        .filter(|(_, path)| !path.is_empty())
+        .ok_or("expected the form FORMAT=PATH, such as junit=target/junit.xml")?;
+    let reporter = report::reporter(name)
+        .ok_or_else(|| format!("there is no format `{name}`: expected one of {}", names()))?;
+    Ok(ReportTo { reporter, path: PathBuf::from(path) })
 }
 
 fn seed(text: &str) -> Result<u64, String> {

@@ -59,7 +59,7 @@ struct Request {
     decisions: Vec<Decision>,
     only: Option<std::collections::BTreeSet<String>>,
     seed: u64,
-    keep_all: bool,
+    keep: Keep,
     hang_after_ms: u64,
 }
 
@@ -113,7 +113,7 @@ fn ask(case: &Case, options: &RunOptions) -> Result<Reply, String> {
         decisions,
         only,
         seed: options.seed,
-        keep_all: options.keep == Keep::All,
+        keep: options.keep,
         hang_after_ms: options.hang_after.as_millis() as u64,
     };
     let mut child = spawn().map_err(|error| format!("could not be started: {error}"))?;
@@ -246,7 +246,7 @@ fn case_of<S: Clone + Send + 'static>(
             .ok_or_else(|| InputError::new(format!("unknown strategy `{name}`")))?,
     });
     let options = RunOptions {
-        keep: if request.keep_all { Keep::All } else { Keep::Tail },
+        keep: request.keep,
         hang_after: Duration::from_millis(request.hang_after_ms),
         ..RunOptions::seed(request.seed)
     };

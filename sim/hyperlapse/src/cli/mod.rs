@@ -6,6 +6,7 @@
 //! | [`run`] | `run` and `plan` |
 //! | [`replay`] | `replay` |
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
+//! | [`output`] | where reports go |
 //! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
 //! | [`exit`] | what the exit code says |
@@ -13,6 +14,7 @@
 mod args;
 pub(crate) mod isolate;
 mod list;
+mod output;
 mod replay;
 mod run;
 mod shrink;

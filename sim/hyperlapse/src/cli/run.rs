@@ -6,14 +6,15 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::args::{Format, PlanArgs, RunArgs};
+use super::args::{PlanArgs, RunArgs};
+use super::output::{OfRuns, Outputs};
 use super::shrink::Found;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
 use crate::decision::StrategyChoice;
 use crate::guard::{Finding, HostSource};
 use crate::input::{InputError, Source};
-use crate::report::{self, CaseSummary, Detail};
+use crate::report::{self, Detail, Growing, Kept, Make, OneRun, Results};
 use crate::scenario::overrides::Override;
 use crate::seed_file::SeedFile;
 use crate::suite::{Case, Finished, Suite};
@@ -83,12 +84,11 @@ pub(super) fn run<S: Clone + Send + 'static>(
         Some(jobs) => jobs.get(),
         None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
     };
-    let sweep =
-        Sweep { suite, args, cases: &cases, seeds, jobs, command: terminal.command.clone() };
-    match args.format {
-        Format::Text => sweep.text(terminal),
-        Format::Json => sweep.json(terminal),
-    }
+    let runs = (seeds.end - seeds.start) * cases.len() as u64;
+    let outputs = Outputs::open(args, &cases, runs)?;
+    let command = terminal.command.clone();
+    let sweep = Sweep { suite, args, cases: &cases, seeds, jobs, command };
+    sweep.run(outputs, terminal)
 }
 
 /// All cases with all seeds.
@@ -101,14 +101,25 @@ struct Sweep<'a, S> {
     command: String,
 }
 
-/// A run that is over, with its seed file if it failed.
-struct Done {
+/// A run that is over.
+struct Played {
+    /// What was run: under `cancel-each` the schedule that failed.
+    case: Case,
     finished: Finished,
-    failed: Option<Failed>,
     /// What it depends on besides its seed, where that was looked for.
     findings: Vec<Finding>,
     /// Under `cancel-each`: at how many polls, and how many of those runs failed.
     cancelled: Option<(u64, u64)>,
+}
+
+/// The same, with its seed file if it failed, and what is printed of it where that is a report of one run.
+struct Done {
+    case: Case,
+    finished: Finished,
+    failed: Option<Failed>,
+    findings: Vec<Finding>,
+    cancelled: Option<(u64, u64)>,
+    printed: Option<String>,
 }
 
 /// A run that failed: how it is played again, and its seed file.
@@ -118,96 +129,99 @@ pub(super) struct Failed {
 }
 
 impl<S: Clone + Send + 'static> Sweep<'_, S> {
-    fn text(&self, terminal: &mut Terminal<'_>) -> Result<u8, Stop> {
+    /// Runs everything, prints one report as it goes on, and writes the others.
+    fn run(&self, outputs: Outputs, terminal: &mut Terminal<'_>) -> Result<u8, Stop> {
         let began = Instant::now();
-        let coloured = terminal.coloured();
-        let single = self.seeds.end - self.seeds.start == 1;
-        let detail = Detail { memory: true, coloured };
-        let mut summaries: Vec<CaseSummary> = Vec::new();
+        let Outputs { of_runs, mut of_all } = outputs;
+        let (format, is_text) = (self.args.format.make, self.args.format.name == "text");
+        let detail = Detail { memory: true, coloured: terminal.coloured() };
+        let build = Build::of_source(self.suite.name(), self.suite.version());
+        let mut results = Results::new(build, &self.command, self.cases, self.seeds.clone());
         let mut found = Found::default();
         let mut guard = Guard::default();
-        let mut cancelled: Option<(u64, u64)> = None;
-        self.each(|case, done| {
-            guard.add(&self.cases[case], &done.finished, &done.findings);
-            if summaries.len() == case {
-                summaries.push(CaseSummary::default());
+        if let Make::AsTheyEnd(Growing { head, .. }) = format {
+            terminal.print(&head(&results))?;
+        }
+        of_all.begin(&results)?;
+        self.each(&of_runs, |case, done| {
+            let Done { case: of, finished, failed, findings, cancelled, printed } = done;
+            guard.add(&self.cases[case], &finished, &findings);
+            if let Some((points, failed)) = cancelled {
+                let (all_points, all_failed) = results.cancelled.unwrap_or((0, 0));
+                results.cancelled = Some((all_points + points, all_failed + failed));
             }
-            if let Some((points, failed)) = done.cancelled {
-                let (all_points, all_failed) = cancelled.unwrap_or((0, 0));
-                cancelled = Some((all_points + points, all_failed + failed));
-            }
-            let Done { finished, failed, .. } = done;
-            let seed_file = failed.as_ref().map(|failed| failed.seed_file.clone());
-            summaries[case].add(&finished, seed_file.clone());
+            let seed_file = failed.as_ref().map(|failed| failed.seed_file.as_path());
+            let run = OneRun { case: &of, finished: &finished, seed_file };
+            let text = match format {
+                Make::AsTheyEnd(_) if is_text => report::text_of_run(&results, run, detail),
+                Make::AsTheyEnd(Growing { run: text, .. }) => text(&results, &run),
+                Make::EachRun { .. } | Make::Whole(_) => printed.unwrap_or_default(),
+            };
+            terminal.print(&text)?;
+            of_all.run(&results, &run)?;
+            results.add(case, run);
             found.add(case, &finished, failed);
-            if single {
-                let scenario = &self.cases[case].scenario;
-                let load = scenario.workload().describe();
-                let mut text = report::run(&finished, scenario.about(), &load, detail);
-                if let Some(file) = &seed_file {
-                    text.push_str(&format!("  seed file      {}\n", file.display()));
-                }
-                terminal.print(&(text + "\n"))?;
-            }
             Ok(())
         })?;
-        let noun = self.cases.first().map_or("operation", |case| case.scenario.operation());
-        let wall_ns = Some(units::nanos(began.elapsed()));
-        let mut text = report::summary(&summaries, noun, &self.command, wall_ns, coloured);
-        if let Some(limits) = Build::of_source(self.suite.name(), self.suite.version()).limits() {
-            text.push_str(&format!("note: {limits}\n"));
+        if is_text {
+            let wall_ns = Some(units::nanos(began.elapsed()));
+            terminal.print(&report::end(&results, wall_ns, detail))?;
         }
-        if let Some((points, failed)) = cancelled {
-            let points = units::plural(points, "poll");
-            let failed = units::plural(failed, "run");
-            text.push_str(&format!("cancelled at each of {points} in turn: {failed} failed\n"));
-        }
-        terminal.print(&text)?;
         if !self.args.no_shrink {
-            let options = RunOptions { isolate: self.args.isolate, ..self.options(0) };
-            found.shrink(self.suite, &options, &self.command, |shrunk| {
-                terminal.print(&format!("\n{}", shrunk.text(coloured)))
-            })?;
-        }
-        if self.args.check_determinism {
-            terminal.print(&guard.text())?;
-        }
-        Ok(code(summaries.iter().all(CaseSummary::passed)).max(guard.code()))
-    }
-
-    fn json(&self, terminal: &mut Terminal<'_>) -> Result<u8, Stop> {
-        let build = Build::of_source(self.suite.name(), self.suite.version());
-        terminal.print(&report::json::head(&build))?;
-        let (mut first, mut passed) = (true, true);
-        let mut found = Found::default();
-        let mut guard = Guard::default();
-        self.each(|case, done| {
-            guard.add(&self.cases[case], &done.finished, &done.findings);
-            passed &= done.finished.verdict.passed();
-            let seed_file = done.failed.as_ref().map(|failed| failed.seed_file.as_path());
-            let text = report::json::run(&done.finished, seed_file, first);
-            first = false;
-            found.add(case, &done.finished, done.failed);
-            terminal.print(&text)
-        })?;
-        let mut explanations = Vec::new();
-        if !self.args.no_shrink {
-            let options = RunOptions { isolate: self.args.isolate, ..self.options(0) };
-            found.shrink(self.suite, &options, &self.command, |shrunk| {
-                explanations.push(shrunk.json());
+            let options = self.options(0);
+            found.shrink(self.suite, &options, &self.command, |explained| {
+                if is_text {
+                    let text = report::shrunk(&explained, &self.command, detail.coloured);
+                    terminal.print(&format!("\n{text}"))?;
+                }
+                results.explanations.push(explained);
                 Ok(())
             })?;
         }
-        terminal.print(&report::json::tail(&explanations))?;
-        if self.args.check_determinism {
+        if of_all.needs_kept() || matches!(format, Make::Whole(_)) {
+            self.keep_medians(&mut results);
+        }
+        match format {
+            Make::AsTheyEnd(_) if is_text => {}
+            Make::AsTheyEnd(Growing { tail, .. }) => terminal.print(&tail(&results))?,
+            Make::Whole(make) => terminal.print(&make(&results))?,
+            Make::EachRun { .. } => {}
+        }
+        let written = of_all.end(&of_runs, self.suite, &results, &self.options(0))?;
+        if is_text && !written.is_empty() {
+            terminal.print(&format!("\n{written}"))?;
+        }
+        if self.args.check_determinism && is_text {
+            terminal.print(&guard.text())?;
+        } else if self.args.check_determinism {
             // Programs go by the exit code; what differs is for people.
             super::complain(format_args!("{}", guard.text().trim_end()));
         }
-        Ok(code(passed).max(guard.code()))
+        Ok(code(results.passed()).max(guard.code()))
+    }
+
+    /// Keeps the median run of each case, which is known only at the end: by running its seed again.
+    fn keep_medians(&self, results: &mut Results) {
+        for case in &mut results.cases {
+            let Some(median) = case.median().filter(|run| !case.kept.contains_key(&run.seed))
+            else {
+                continue;
+            };
+            let seed_file = median.seed_file.clone();
+            let played = self.play(&case.case, self.options(median.seed));
+            // A system that does not repeat itself has no such run any more.
+            if played.finished.record.fingerprint == median.fingerprint {
+                case.keep(Kept { case: played.case, finished: played.finished, seed_file });
+            }
+        }
     }
 
     /// Runs everything and hands it over in order, with the number of its case.
-    fn each(&self, mut take: impl FnMut(usize, Done) -> Result<(), Stop>) -> Result<(), Stop> {
+    fn each(
+        &self,
+        of_runs: &OfRuns,
+        mut take: impl FnMut(usize, Done) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         let seeds = self.seeds.end - self.seeds.start;
         let count = self.cases.len() as u64 * seeds;
         let progress = progress(count, count > self.cases.len() as u64);
@@ -218,7 +232,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         };
         let work = |index: usize| {
             let (case, seed) = at(index);
-            let done = self.one(&self.cases[case], seed);
+            let done = self.one(case, seed, of_runs);
             progress.inc(1);
             done
         };
@@ -237,43 +251,51 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
     }
 
     fn options(&self, seed: u64) -> RunOptions {
-        RunOptions { hang_after: self.args.hang_after, ..RunOptions::seed(seed) }
+        let (hang_after, isolate) = (self.args.hang_after, self.args.isolate);
+        RunOptions { hang_after, isolate, ..RunOptions::seed(seed) }
     }
 
     /// One run. If it fails its seed file is written before anything else happens.
-    fn one(&self, case: &Case, seed: u64) -> Result<Done, Stop> {
-        let options = RunOptions { isolate: self.args.isolate, ..self.options(seed) };
-        let (mut findings, mut cancelled) = (Vec::new(), None);
-        let (case, finished) = match case.strategy() {
+    fn one(&self, number: usize, seed: u64, of_runs: &OfRuns) -> Result<Done, Stop> {
+        let options = self.options(seed);
+        let Played { case, finished, findings, cancelled } =
+            self.play(&self.cases[number], options.clone());
+        let seed_file = match finished.verdict.passed() {
+            true => None,
+            false => Some(self.write_seed_file(&case, &finished)?),
+        };
+        let run = OneRun { case: &case, finished: &finished, seed_file: seed_file.as_deref() };
+        let printed = of_runs.write(self.suite, number, run, &options)?;
+        let failed = seed_file.map(|seed_file| Failed { case: case.clone(), seed_file });
+        Ok(Done { case, finished, failed, findings, cancelled, printed })
+    }
+
+    /// Runs a seed of a case, and what else was asked for with it.
+    fn play(&self, case: &Case, options: RunOptions) -> Played {
+        let played = |case, finished| Played { case, finished, findings: vec![], cancelled: None };
+        match case.strategy() {
             _ if self.args.check_determinism => {
-                let (finished, found) = self.suite.check_determinism(case, options);
-                findings = found;
-                (case.clone(), finished)
+                let (finished, findings) = self.suite.check_determinism(case, options);
+                Played { findings, ..played(case.clone(), finished) }
             }
             StrategyChoice::CancelEach => {
                 let each = self.suite.cancel_each(case, options);
-                cancelled = Some((each.points, each.failed));
-                each.first
+                let (case, finished) = each.first;
+                Played { cancelled: Some((each.points, each.failed)), ..played(case, finished) }
             }
-            _ => (case.clone(), self.suite.run_with(case, options)),
-        };
-        if finished.verdict.passed() {
-            return Ok(Done { finished, failed: None, findings, cancelled });
+            _ => played(case.clone(), self.suite.run_with(case, options)),
         }
+    }
+
+    fn write_seed_file(&self, case: &Case, finished: &Finished) -> Result<PathBuf, Stop> {
         let build = Build::of_binary(self.suite.name(), self.suite.version());
         let seed_file =
-            SeedFile::of(&case, &finished, build).expect("a run that failed has a failure");
-        match seed_file.write(&self.args.out, &self.command) {
-            Ok(seed_file) => {
-                let failed = Some(Failed { case, seed_file });
-                Ok(Done { finished, failed, findings, cancelled })
-            }
-            Err(error) => {
-                // Not lost, even so.
-                super::complain(format_args!("{}", seed_file.text(&self.command)));
-                Err(Stop::Io(format!("write a seed file into {}", self.args.out.display()), error))
-            }
-        }
+            SeedFile::of(case, finished, build).expect("a run that failed has a failure");
+        seed_file.write(&self.args.out, &self.command).map_err(|error| {
+            // Not lost, even so.
+            super::complain(format_args!("{}", seed_file.text(&self.command)));
+            Stop::Io(format!("write a seed file into {}", self.args.out.display()), error)
+        })
     }
 }
 

@@ -2,17 +2,16 @@
 //! file, and its story.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::ShrinkArgs;
 use super::run::Failed;
-use super::{Stop, Terminal, exit};
+use super::{Stop, Terminal, exit, output};
 use crate::build_info::Build;
-use crate::explain::Explanation;
 use crate::input::{InputError, Source};
-use crate::report;
+use crate::report::{self, Explained};
 use crate::seed_file::SeedFile;
 use crate::shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 use crate::suite::{Case, Finished, Suite};
@@ -55,7 +54,7 @@ impl Found {
         suite: &Suite<S>,
         options: &RunOptions,
         command: &str,
-        mut tell: impl FnMut(&Told) -> Result<(), Stop>,
+        mut tell: impl FnMut(Explained) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         for one in self.0 {
             let bar = bar(Effort::default().runs);
@@ -68,7 +67,7 @@ impl Found {
             );
             bar.finish_and_clear();
             let told = match outcome {
-                Ok(shrunk) => told(suite, shrunk, &one.failed.seed_file, None, command)?,
+                Ok(shrunk) => told(suite, &shrunk, &one.failed.seed_file, None, command)?,
                 Err(NotShrunk::NothingToShrink) => continue,
                 Err(why) => {
                     let file = one.failed.seed_file.display();
@@ -76,77 +75,20 @@ impl Found {
                     continue;
                 }
             };
-            tell(&told)?;
+            tell(told)?;
         }
         Ok(())
     }
 }
 
-/// A failure that was shrunk and explained.
-pub(super) struct Told {
-    shrunk: Shrunk,
-    explanation: Explanation,
-    seed_file: PathBuf,
-    command: String,
-}
-
-impl Told {
-    pub(super) fn text(&self, coloured: bool) -> String {
-        let record = &self.shrunk.finished.record;
-        let (before, after) = self.shrunk.sizes;
-        let mut text = format!(
-            "shrunk  {} on {}, seed {}\n  {}\n  to {} in {}\n",
-            record.scenario,
-            record.system,
-            record.seed,
-            size(before),
-            size(after),
-            plural(self.shrunk.runs, "run"),
-        );
-        for (path, value) in &record.set {
-            text.push_str(&format!("  set            {path} = {value}\n"));
-        }
-        let line = report::replay_line(&self.command, &self.seed_file);
-        text.push_str(&format!("  replay         {line}\n"));
-        if !self.shrunk.minimal {
-            text.push_str("  note: the search ended at its bound; `shrink` of that file goes on\n");
-        }
-        text.push('\n');
-        text.push_str(&report::explanation(&self.explanation, coloured));
-        text
-    }
-
-    pub(super) fn json(&self) -> String {
-        let record = &self.shrunk.finished.record;
-        let explained = report::json::Explained {
-            scenario: &record.scenario,
-            system: &record.system,
-            seed: record.seed,
-            explanation: &self.explanation,
-            seed_file: &self.seed_file,
-        };
-        serde_json::to_string(&explained).expect("an explanation is plain data")
-    }
-}
-
-fn size(size: Size) -> String {
-    format!(
-        "{}, {}, {}, {}",
-        plural(size.decisions as u64, "decision"),
-        plural(size.users as u64, "user"),
-        plural(size.iterations as u64, "iteration"),
-        plural(size.events, "event"),
-    )
-}
-
 /// Writes the smaller seed file beside the one that was shrunk (or into `out`), and explains it.
 fn told<S: Clone + Send + 'static>(
     suite: &Suite<S>,
-    shrunk: Shrunk,
+    shrunk: &Shrunk,
     original: &Path,
     out: Option<&Path>,
     command: &str,
-) -> Result<Told, Stop> {
+) -> Result<Explained, Stop> {
     let build = Build::of_binary(suite.name(), suite.version());
     let seed_file = seed_file(&shrunk.case, &shrunk.finished, &shrunk.failure, build);
     let folder = out.unwrap_or_else(|| folder_of(original));
@@ -155,7 +97,18 @@ fn told<S: Clone + Send + 'static>(
         .write_as(folder, &name, command)
         .map_err(|error| Stop::Io(format!("write a seed file into {}", folder.display()), error))?;
     let explanation = suite.explain(&shrunk.case, &shrunk.finished, &shrunk.failure);
-    Ok(Told { shrunk, explanation, seed_file, command: command.to_owned() })
+    let record = &shrunk.finished.record;
+    Ok(Explained {
+        scenario: record.scenario.clone(),
+        system: record.system.clone(),
+        seed: record.seed,
+        set: record.set.clone(),
+        sizes: shrunk.sizes,
+        runs: shrunk.runs,
+        minimal: shrunk.minimal,
+        explanation,
+        seed_file,
+    })
 }
 
 /// The seed file of a run for one of its failures.
@@ -215,7 +168,7 @@ pub(super) fn shrink<S: Clone + Send + 'static>(
         &mut |progress| {
             if let Some((case, finished)) = progress.news {
                 let so_far = seed_file(case, finished, &original.failure, build.clone());
-                let kept = replace(&unfinished, &so_far.text(&terminal.command));
+                let kept = output::replace(&unfinished, &so_far.text(&terminal.command));
                 not_kept = kept.err().or(not_kept.take());
             }
             show(&bar, progress);
@@ -227,20 +180,12 @@ pub(super) fn shrink<S: Clone + Send + 'static>(
     }
     let shrunk = outcome
         .map_err(|why| InputError::new(format!("{} was not shrunk: {why}", args.file.display())))?;
-    let told = told(suite, shrunk, &args.file, Some(folder), &terminal.command)?;
+    let told = told(suite, &shrunk, &args.file, Some(folder), &terminal.command)?;
     // Its result has its own file now.
     let _ = std::fs::remove_file(&unfinished);
-    terminal.print(&told.text(terminal.coloured()))?;
+    let text = report::shrunk(&told, &terminal.command, terminal.coloured());
+    terminal.print(&text)?;
     Ok(exit::FAILED)
-}
-
-/// Writes our own file anew, whole or not at all.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = folder_of(path);
-    std::fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut temporary, text.as_bytes())?;
-    temporary.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn bar(runs: u64) -> ProgressBar {

@@ -8,7 +8,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::build_info::Build;
+use super::reporter::{Growing, Make, OneRun, Reporter};
+use super::results::{Explained, Results};
 use crate::event::Fingerprint;
 use crate::explain::Explanation;
 use crate::metrics::{Memory, Metrics};
@@ -62,14 +63,28 @@ struct Threshold<'a> {
     standing: Standing,
 }
 
+/// For programs.
+pub(super) const REPORTER: Reporter = Reporter {
+    name: "json",
+    about: "For programs: one object, one line for each run",
+    extension: "json",
+    make: Make::AsTheyEnd(Growing { head, run: next, tail }),
+};
+
 /// What stands before the first run.
-pub fn head(build: &Build) -> String {
-    let build = serde_json::to_string(build).expect("a build is plain data");
+fn head(results: &Results) -> String {
+    let build = serde_json::to_string(&results.build).expect("a build is plain data");
     format!("{{\"format\":{FORMAT},\"build\":{build},\"runs\":[")
 }
 
 /// One run; all but the first have a comma in front.
-pub fn run(finished: &Finished, seed_file: Option<&Path>, first: bool) -> String {
+fn next(results: &Results, next: &OneRun<'_>) -> String {
+    let lead = if results.is_empty() { "\n" } else { ",\n" };
+    format!("{lead}{}", run(next.finished, next.seed_file))
+}
+
+/// One run as JSON, in one line.
+pub fn run(finished: &Finished, seed_file: Option<&Path>) -> String {
     let (record, verdict) = (&finished.record, &finished.verdict);
     let run = Run {
         scenario: &record.scenario,
@@ -96,29 +111,29 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>, first: bool) -> String
         memory: record.memory,
         host: HostOfRun { host: record.host, seed_file },
     };
-    let run = serde_json::to_string(&run).expect("a record is plain data with text keys");
-    format!("{}{run}", if first { "\n" } else { ",\n" })
+    serde_json::to_string(&run).expect("a record is plain data with text keys")
 }
 
 /// A failure that was shrunk and explained.
 #[derive(Serialize)]
-pub struct Explained<'a> {
-    /// The scenario.
-    pub scenario: &'a str,
-    /// The system.
-    pub system: &'a str,
-    /// The seed that failed.
-    pub seed: u64,
-    /// What is left of it.
-    pub explanation: &'a Explanation,
-    /// The smaller seed file.
-    pub seed_file: &'a Path,
+struct ExplainedJson<'a> {
+    scenario: &'a str,
+    system: &'a str,
+    seed: u64,
+    explanation: &'a Explanation,
+    seed_file: &'a Path,
 }
 
-/// What stands behind the last run: the failures that were explained, each as the JSON of an [`Explained`].
-pub fn tail(explanations: &[String]) -> String {
-    match explanations.is_empty() {
+/// What stands behind the last run: the failures that were explained.
+fn tail(results: &Results) -> String {
+    let explained = results.explanations.iter().map(|one| {
+        let Explained { scenario, system, seed, explanation, seed_file, .. } = one;
+        let told = ExplainedJson { scenario, system, seed: *seed, explanation, seed_file };
+        serde_json::to_string(&told).expect("an explanation is plain data")
+    });
+    let explained: Vec<String> = explained.collect();
+    match explained.is_empty() {
         true => "\n],\"explanations\":[]}\n".to_owned(),
-        false => format!("\n],\"explanations\":[\n{}\n]}}\n", explanations.join(",\n")),
+        false => format!("\n],\"explanations\":[\n{}\n]}}\n", explained.join(",\n")),
     }
 }

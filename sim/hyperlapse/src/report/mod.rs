@@ -2,15 +2,17 @@
 //!
 //! | report | what it tells |
 //! | --- | --- |
+//! | [`REPORTERS`] | every format of `run --format` and `run --report`, one file each in this folder |
 //! | [`run()`] | one run, for a terminal of 80 columns |
 //! | [`summary()`] | all runs in a table, failures grouped |
-//! | [`json`] | all runs, for programs |
 //! | [`explanation()`] | why a run failed, step by step |
 //! | [`plan()`] | what a run will do |
 
 mod explanation;
 pub mod json;
 mod plan;
+mod reporter;
+mod results;
 mod run;
 mod seen;
 mod style;
@@ -18,12 +20,15 @@ mod summary;
 #[cfg(feature = "cli")]
 #[allow(dead_code, unused_imports)]
 pub(crate) mod svg;
+mod text;
 
 pub use explanation::explanation;
 pub use plan::plan;
+pub use reporter::{Growing, Make, OneRun, REPORTERS, Reporter, reporter};
+pub use results::{CaseResults, Explained, KEPT_FAILING, Kept, Results, RunLine, TOLD_FAILING};
 pub use run::{Detail, run};
 #[cfg(feature = "cli")]
 pub(crate) use style::wrap;
-#[cfg(feature = "cli")]
-pub(crate) use summary::replay_line;
 pub use summary::{CaseSummary, summary};
+#[cfg(feature = "cli")]
+pub(crate) use text::{end, shrunk, text_of_run};

@@ -75,7 +75,7 @@ impl CaseSummary {
 
 /// The table of all cases, and under it the failures grouped by what failed.
 pub fn summary(
-    cases: &[CaseSummary],
+    cases: &[&CaseSummary],
     operation: &str,
     command: &str,
     wall_ns: Option<u64>,
@@ -165,7 +165,7 @@ fn span(low: &str, high: &str) -> String {
 }
 
 /// What failed, case by case; each with the line that replays its first seed, once.
-fn failures(cases: &[CaseSummary], command: &str, style: Style) -> String {
+fn failures(cases: &[&CaseSummary], command: &str, style: Style) -> String {
     let mut text = String::new();
     for case in cases.iter().filter(|case| !case.passed()) {
         let title = format!("{} on {} fails", case.scenario, case.system);
