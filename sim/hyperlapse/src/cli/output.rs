@@ -47,12 +47,14 @@ enum Each {
 /// Those with one file of everything.
 pub(super) struct OfAll {
     growing: Vec<(Growing, Target)>,
-    whole: Vec<(fn(&Results) -> String, Target)>,
+    whole: Vec<(OfResults, Target)>,
     /// A folder for everything: there each run that is kept has its files too.
     folder: Option<PathBuf>,
     /// What is told of it at the end.
     told: Vec<(&'static str, PathBuf)>,
 }
+
+type OfResults = fn(&Results) -> String;
 
 /// A file that is being written.
 struct Target {
@@ -115,7 +117,8 @@ impl Outputs {
     }
 
     fn add(&mut self, of: &'static Reporter, path: PathBuf, folder: bool) -> Result<(), Stop> {
-        if !self.of_all.folder.as_ref().is_some_and(|folder| path.parent() == Some(folder)) {
+        // What stands in the folder of everything is told with it.
+        if self.of_all.folder.as_ref().is_none_or(|folder| path.parent() != Some(folder)) {
             self.of_all.told.push((of.name, path.clone()));
         }
         match of.make {
