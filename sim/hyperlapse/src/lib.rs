@@ -129,7 +129,9 @@ pub use metrics::{LatencyRecord, Memory, Metrics, OperationMetrics, Series};
 pub use plan::Plan;
 pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
 pub use random::{RandomExt, StreamRng, Streams};
-pub use record::{FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Waiting};
+pub use record::{
+    Capacity, FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Waiting,
+};
 pub use replay::{Replayed, compare as compare_replay};
 pub use scenario::overrides::Override;
 pub use scenario::{Scenario, ScenarioBuilder, UserKind};

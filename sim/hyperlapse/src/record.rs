@@ -44,6 +44,9 @@ pub struct Record {
     pub outcome: Outcome,
     /// What was measured.
     pub metrics: Metrics,
+    /// How many operations the system lets go on at once, as the scenario [says](crate::Sim::show_capacity):
+    /// each level from when it holds. Empty where it says nothing.
+    pub capacity: Vec<Capacity>,
     /// What the properties saw.
     pub properties: BTreeMap<String, PropertyRecord>,
     /// Panics that nobody asked for, in order; the first [`MAX_PANICS`].
@@ -86,6 +89,15 @@ pub struct Record {
     pub checkpoints: Vec<Fingerprint>,
     /// Measured on the host, different every time.
     pub host: Host,
+}
+
+/// How many operations a system lets go on at once, from some moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// Virtual time since the load started, in nanoseconds.
+    pub at_ns: u64,
+    /// So many.
+    pub level: u64,
 }
 
 /// How many panics a record tells of; more of them say no more.

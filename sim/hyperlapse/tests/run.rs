@@ -242,3 +242,37 @@ fn a_violation_is_an_event_and_the_first_one_is_kept() {
         .collect();
     insta::assert_snapshot!(violations.join("\n"), @"     0.000000  user 2      violated: small (it is 2)");
 }
+
+#[test]
+fn the_limit_that_a_scenario_shows_is_in_the_record_and_no_event() {
+    let scenario = Scenario::builder("limited", AllAtOnce::users(1)).build().unwrap();
+    let of = |shown: bool| {
+        run(&scenario, RunOptions::seed(0), move |sim| async move {
+            if shown {
+                sim.show_capacity(20);
+            }
+            sim.sleep(ms(10)).await;
+            let resized = sim.clone();
+            sim.drive(move |user| {
+                let sim = resized.clone();
+                async move {
+                    for level in [20, 20, 10, 5] {
+                        if shown {
+                            sim.show_capacity(level);
+                        }
+                        if level != 10 {
+                            user.sleep(ms(100)).await;
+                        }
+                    }
+                }
+            })
+            .await;
+        })
+    };
+    let (shown, silent) = (of(true), of(false));
+    // Since the load started; of several at one moment the last; the same again is nothing new.
+    let levels: Vec<_> = shown.capacity.iter().map(|of| (of.at_ns / 1_000_000, of.level)).collect();
+    assert_eq!(levels, [(0, 20), (200, 5)]);
+    assert_eq!(silent.capacity, []);
+    assert_eq!(shown.fingerprint, silent.fingerprint);
+}

@@ -201,6 +201,11 @@ impl Collector {
         }
     }
 
+    /// When the load started; 0 where it never did.
+    pub(crate) fn started_ns(&self) -> u64 {
+        self.started_ns.unwrap_or(0)
+    }
+
     fn fold_user(&mut self, id: u32, event: &Event) {
         let Some(user) = self.users.get_mut(id as usize) else { return };
         let doing = match event.kind {

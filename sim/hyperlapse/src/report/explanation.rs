@@ -2,7 +2,7 @@
 //! sentence, and what would have happened without the last of them.
 
 use super::style::{Style, wrap};
-use crate::explain::{Explanation, Step};
+use crate::explain::{Explanation, Step, Told};
 use crate::units::plural;
 
 const WIDTH: usize = 80;
@@ -36,27 +36,21 @@ pub fn explanation(of: &Explanation, coloured: bool) -> String {
     for (number, told) in of.decisions.iter().enumerate() {
         let label = format!("[{}] ", number + 1);
         prose(&mut text, &label, &told.text);
-        if let (Some(before), Some(after)) = &told.located.state {
-            let state = match before == after {
-                true => format!("The system then: {before}."),
-                false => format!("The system before: {before}; after: {after}."),
-            };
+        if let Some(state) = state(told) {
             prose(&mut text, "    ", &state);
         }
     }
     if of.decisions.is_empty() {
         prose(&mut text, "", "It takes no decision: this is tokio's own order.");
     }
-    without_last(&mut text, of);
+    if let Some(without) = without_last(of) {
+        prose(&mut text, "", &without);
+    }
     for line in &of.waiting {
         prose(&mut text, "", &format!("In the end {line}."));
     }
     if of.disturbed {
-        prose(
-            &mut text,
-            "",
-            "note: looking at the places changed the run; they may be those of another one.",
-        );
+        prose(&mut text, "", DISTURBED);
     }
     text
 }
@@ -68,8 +62,22 @@ fn prose(text: &mut String, label: &str, words: &str) {
     }
 }
 
-fn without_last(text: &mut String, of: &Explanation) {
-    let Some(without) = &of.without_last else { return };
+/// What is said of an explanation whose run looking has changed.
+pub(super) const DISTURBED: &str =
+    "note: looking at the places changed the run; they may be those of another one.";
+
+/// How the system stood at a decision, where the scenario shows it.
+pub(super) fn state(told: &Told) -> Option<String> {
+    let (Some(before), Some(after)) = &told.located.state else { return None };
+    Some(match before == after {
+        true => format!("The system then: {before}."),
+        false => format!("The system before: {before}; after: {after}."),
+    })
+}
+
+/// What happens without the last decision.
+pub(super) fn without_last(of: &Explanation) -> Option<String> {
+    let without = of.without_last.as_ref()?;
     let last = of.decisions.len();
     let comes = match without.failures.first() {
         None => "everything holds".to_owned(),
@@ -84,7 +92,31 @@ fn without_last(text: &mut String, of: &Explanation) {
             quoted(there).unwrap_or_else(|| "the end".to_owned())
         ),
     };
-    prose(text, "", &format!("Without [{last}] {comes}{instead}."));
+    Some(format!("Without [{last}] {comes}{instead}."))
+}
+
+/// A step that is shown, or how many are not.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown<'a> {
+    Step(&'a Step),
+    LeftOut(u64),
+}
+
+/// The steps that a reader needs: the first few, those that lead to the failure, and every decision.
+pub(super) fn shown(of: &Explanation) -> Vec<Shown<'_>> {
+    let left_out = of.steps.len().saturating_sub(MOST_STEPS);
+    let hidden = FIRST_STEPS..FIRST_STEPS + left_out;
+    let mut shown = Vec::new();
+    for (n, step) in of.steps.iter().enumerate() {
+        if n == hidden.start && left_out > 0 {
+            shown.push(Shown::LeftOut(left_out as u64));
+        }
+        // A decision is told below, and must be found above.
+        if !hidden.contains(&n) || step.decision.is_some() {
+            shown.push(Shown::Step(step));
+        }
+    }
+    shown
 }
 
 fn table(text: &mut String, of: &Explanation, style: Style) {
@@ -121,19 +153,13 @@ fn list(text: &mut String, of: &Explanation, style: Style) {
 }
 
 fn each_step(text: &mut String, of: &Explanation, mut show: impl FnMut(&mut String, &Step)) {
-    let left_out = of.steps.len().saturating_sub(MOST_STEPS);
-    for (n, step) in of.steps.iter().enumerate() {
-        let hidden = (FIRST_STEPS..FIRST_STEPS + left_out).contains(&n);
-        if hidden && n == FIRST_STEPS {
-            text.push_str(&format!(
-                "{}... {} ...\n",
-                " ".repeat(MARGIN),
-                plural(left_out as u64, "event")
-            ));
-        }
-        // A decision is told below, and must be found above.
-        if !hidden || step.decision.is_some() {
-            show(text, step);
+    for shown in shown(of) {
+        match shown {
+            Shown::Step(step) => show(text, step),
+            Shown::LeftOut(events) => {
+                let events = plural(events, "event");
+                text.push_str(&format!("{}... {events} ...\n", " ".repeat(MARGIN)));
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::event::{Event, EventKind, EventLog, Keep};
 use crate::metrics::Collector;
 use crate::plan::Plan;
 use crate::property::{Properties, Property};
-use crate::record::{FaultRecord, Host, MAX_PANICS, Panic, Record};
+use crate::record::{Capacity, FaultRecord, Host, MAX_PANICS, Panic, Record};
 use crate::scenario::Scenario;
 use crate::units;
 use crate::world::{Ended, RunOptions};
@@ -18,7 +18,14 @@ pub(super) struct Recorder {
     pub(super) properties: Properties,
     panics: Vec<Panic>,
     faults: BTreeMap<String, u64>,
+    /// Since the run began.
+    capacity: Vec<Capacity>,
 }
+
+/// Reserved, so that measuring does not grow inside of what it measures.
+const LEVELS: usize = 64;
+/// A system that resizes itself all the time has a curve of so many points, and no more.
+const MOST_LEVELS: usize = 4_096;
 
 impl Recorder {
     pub(super) fn new(
@@ -41,6 +48,7 @@ impl Recorder {
             properties: declared,
             panics: Vec::new(),
             faults: BTreeMap::new(),
+            capacity: Vec::with_capacity(LEVELS),
         }
     }
 
@@ -62,6 +70,16 @@ impl Recorder {
         }
     }
 
+    pub(super) fn capacity(&mut self, at_ns: u64, level: u64) {
+        let full = self.capacity.len() == MOST_LEVELS;
+        match self.capacity.last_mut() {
+            Some(last) if last.level == level => {}
+            Some(last) if last.at_ns == at_ns => last.level = level,
+            _ if full => {}
+            _ => self.capacity.push(Capacity { at_ns, level }),
+        }
+    }
+
     pub(super) fn finish(
         self,
         scenario: &Scenario,
@@ -71,6 +89,10 @@ impl Recorder {
     ) -> Record {
         let Ended { outcome, virtual_ns, memory, taken, places, asked } = ended;
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
+        let started_ns = self.collector.started_ns();
+        let since_load =
+            |of: Capacity| Capacity { at_ns: of.at_ns.saturating_sub(started_ns), ..of };
+        let capacity = self.capacity.into_iter().map(since_load).collect();
         let (fingerprint, events) = (self.log.fingerprint(), self.log.count());
         let (kept_events, checkpoints) = self.log.into_kept();
         Record {
@@ -84,6 +106,7 @@ impl Recorder {
             virtual_ns,
             outcome,
             metrics: self.collector.finish(&kinds, virtual_ns),
+            capacity,
             properties: self.properties.into_records(virtual_ns),
             panics: self.panics,
             faults: faults(scenario, self.faults, &taken.sites),

@@ -315,6 +315,13 @@ impl Sim {
         context::set_state(Box::new(state));
     }
 
+    /// Says how many operations the system lets go on at once, from now on: reports show the active ones against
+    /// it. Called again when it changes; it is no event and changes nothing.
+    pub fn show_capacity(&self, level: u64) {
+        let at_ns = self.0.now_ns();
+        self.0.with(|recorder| recorder.capacity(at_ns, level));
+    }
+
     /// How many tasks of the world a decision holds back at the moment: they were woken, and go on only later. What
     /// is promised within some time is promised to tasks that run.
     pub fn held_back(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hyperlapse::{Distribution, Property, Sim, User};
 
-use super::{NOTHING_LEFT, Names, check_nothing_left, names};
+use super::{NOTHING_LEFT, Names, check_nothing_left, names, show_limit};
 use crate::bot::{Bot, Message, Reason, System, Talk};
 use crate::settings::{ConversationSettings, ManagerSettings};
 
@@ -58,6 +58,7 @@ impl Recount {
 
 /// The script.
 pub async fn converse(sim: Sim, bot: System) {
+    show_limit(&sim);
     let recount = Arc::new(Recount::default());
     let (users_bot, users_recount) = (Arc::clone(&bot), Arc::clone(&recount));
     let names = names(&sim);

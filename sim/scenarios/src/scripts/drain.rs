@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyperlapse::{Property, Sim};
 
 use super::converse::{self, COUNTERS_ARE_RIGHT, NEVER_ABOVE_THE_LIMIT, NO_CROSS_TALK, Recount};
-use super::{NOTHING_LEFT, TIMER, check_nothing_left, names};
+use super::{NOTHING_LEFT, TIMER, check_nothing_left, names, show_limit};
 use crate::bot::System;
 use crate::settings::DrainSettings;
 
@@ -35,6 +35,7 @@ pub const PROPERTIES: &[Property] = &[
 
 /// The script.
 pub async fn drain(sim: Sim, bot: System) {
+    show_limit(&sim);
     let recount = Arc::new(Recount::default());
     let shutdown = tokio::spawn(shut_down(sim.clone(), Arc::clone(&bot)));
     let (users_bot, users_recount) = (Arc::clone(&bot), Arc::clone(&recount));

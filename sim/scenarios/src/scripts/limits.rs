@@ -9,7 +9,7 @@ use std::time::Duration;
 use conversation_manager::UserId;
 use hyperlapse::{Operation, Property, Sim, User};
 
-use super::{NOTHING_LEFT, check_nothing_left, end, name};
+use super::{NOTHING_LEFT, check_nothing_left, end, name, show_limit};
 use crate::bot::{System, Talk};
 use crate::settings::ManagerSettings;
 
@@ -65,6 +65,7 @@ pub async fn user_limit(sim: Sim, bot: System) {
 }
 
 async fn play(sim: Sim, bot: System, rules: Rules) {
+    show_limit(&sim);
     let users = Arc::clone(&bot);
     sim.drive(move |user| {
         let bot = Arc::clone(&users);

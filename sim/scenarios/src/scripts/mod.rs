@@ -21,6 +21,7 @@ use conversation_manager::UserId;
 use hyperlapse::{Operation, Property, Sim};
 
 use crate::bot::{Bot, Talk};
+use crate::settings::ManagerSettings;
 
 /// Resolution of tokio's timers under a paused clock.
 const TIMER: Duration = Duration::from_millis(1);
@@ -34,6 +35,11 @@ fn names(sim: &Sim) -> Names {
 
 fn name(user: u32) -> UserId {
     UserId::new(format!("user-{user}"))
+}
+
+/// Has reports show the conversations against the limit, which the scenario sets.
+fn show_limit(sim: &Sim) {
+    sim.show_capacity(sim.settings::<ManagerSettings>().0.max_concurrent as u64);
 }
 
 /// Every script's last word.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyperlapse::{Property, Sim, User};
 
-use super::{NOTHING_LEFT, TIMER, check_nothing_left, end, name};
+use super::{NOTHING_LEFT, TIMER, check_nothing_left, end, name, show_limit};
 use crate::bot::System;
 use crate::race::race;
 use crate::settings::{ManagerSettings, VisitSettings};
@@ -41,6 +41,7 @@ pub const PROPERTIES: &[Property] = &[
 
 /// The script.
 pub async fn visits(sim: Sim, bot: System) {
+    show_limit(&sim);
     let users = Arc::clone(&bot);
     sim.drive(move |user| visit(user, Arc::clone(&users))).await;
     check_nothing_left(&sim, &*bot);

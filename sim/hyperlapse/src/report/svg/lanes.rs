@@ -27,8 +27,8 @@ pub(crate) enum Kind {
     Decision(usize),
     /// The failure.
     Violated,
-    /// So many things between were left out.
-    LeftOut(u64),
+    /// What lay between was left out.
+    LeftOut,
 }
 
 /// One thing that happened.
@@ -81,7 +81,7 @@ pub(crate) fn lanes(of: &Lanes<'_>) -> String {
     let mut before = None;
     for (entry, lines) in of.entries.iter().zip(&rows) {
         let height = lines.len() as i64 * ROW + 2 * PAD;
-        if let Kind::LeftOut(_) = entry.kind {
+        if let Kind::LeftOut = entry.kind {
             svg.words(words("", width / 2, top + height / 2 + 40, "middle"), &entry.text);
             top += height + 50;
             continue;
@@ -101,7 +101,7 @@ pub(crate) fn lanes(of: &Lanes<'_>) -> String {
 fn node(svg: &mut Svg, entry: &Entry, lines: &[String], top: i64, height: i64) {
     let left = GUTTER + LANE * entry.actor as i64 + 30;
     let (class, text) = match entry.kind {
-        Kind::Plain | Kind::LeftOut(_) => ("node", "said"),
+        Kind::Plain | Kind::LeftOut => ("node", "said"),
         Kind::Good => ("node good", "said"),
         Kind::Near => ("node near", "said"),
         Kind::Said => ("node quiet", ""),

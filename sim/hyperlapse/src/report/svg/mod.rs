@@ -32,7 +32,7 @@ pub(crate) use axis::{Axis, Unit};
 pub(crate) use bars::bars;
 pub(crate) use frame::{Chart, Rug, Series};
 pub(crate) use histogram::{Mark, histogram};
-pub(crate) use lanes::{Entry, Kind, Lanes, lanes};
+pub(crate) use lanes::{Entry, Kind, Lanes, lanes, width as lanes_width};
 pub(crate) use lines::{Band, lines};
 pub(crate) use steps::steps;
 pub(crate) use strip::{Dot, Row, strip};

@@ -147,7 +147,7 @@ fn lanes_tell_the_story_from_top_to_bottom() {
         entry(1, 0, "requested", Kind::Plain),
         entry(1, 0, "yields", Kind::Decision(1)),
         entry(1, 1, HOSTILE, Kind::Said),
-        entry(1, 1, "... 40 events ...", Kind::LeftOut(40)),
+        entry(1, 1, "... 40 events ...", Kind::LeftOut),
         entry(2, 0, "refused: global limit", Kind::Near),
         entry(2, 1, "accepted after a wait of 0.100 s", Kind::Good),
         entry(2, 1, "VIOLATED", Kind::Violated),

@@ -22,8 +22,8 @@ use conversation_manager::UserId;
 use hyperlapse::check::{self, Idle, Ledger, NOBODY_WAITS_FOR_NOTHING};
 use hyperlapse::{Property, Sim};
 
-use super::NOTHING_LEFT;
 use super::converse::{NEVER_ABOVE_THE_LIMIT, NO_CROSS_TALK};
+use super::{NOTHING_LEFT, show_limit};
 use crate::bot::System;
 use crate::settings::{ManagerSettings, StormSettings};
 use weather::Weather;
@@ -85,6 +85,7 @@ struct Storm {
 /// The script.
 pub async fn storm(sim: Sim, bot: System) {
     let limits = sim.settings::<ManagerSettings>().0;
+    show_limit(&sim);
     let shown = Arc::downgrade(&bot);
     sim.show_state(move || match shown.upgrade().map(|bot| bot.counts()) {
         Some(counts) => format!("{} active, {} waiting", counts.active, counts.waiting),

@@ -70,20 +70,21 @@ pub(super) async fn pass(sim: Sim, storm: Storm) {
     for instant in instants {
         sleep_until(&sim, instant).await;
         // One more, one less, or as before; never none.
-        resize(&storm, (base + draw.below(3)).saturating_sub(1).max(1));
+        resize(&sim, &storm, (base + draw.below(3)).saturating_sub(1).max(1));
     }
     if settings.drains {
         sleep_until(&sim, draw.below(within.max(1))).await;
         storm.bot.drain(Duration::from_millis(20)).await;
     }
     sleep_until(&sim, within).await;
-    resize(&storm, base);
+    resize(&sim, &storm, base);
 }
 
-fn resize(storm: &Storm, limit: u64) {
+fn resize(sim: &Sim, storm: &Storm, limit: u64) {
     if limit != storm.weather.limit() {
         // Who is let in by this may ask before it returns.
         storm.weather.set(limit);
+        sim.show_capacity(limit);
         storm.bot.resize(limit as usize);
     }
 }
