@@ -12,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
+use crate::metrics::{Sample, Tags};
 use crate::units;
 
 /// How many of the last events every run keeps.
@@ -51,6 +52,16 @@ pub struct Event {
     pub actor: Actor,
     /// What it was.
     pub kind: EventKind,
+    /// What kind of operation or sample, in the scenario's words.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+}
+
+impl Event {
+    /// One without tags.
+    pub fn new(at_ns: u64, actor: Actor, kind: EventKind) -> Self {
+        Self { at_ns, actor, kind, tags: Tags::default() }
+    }
 }
 
 /// What happened. Times are virtual nanoseconds.
@@ -79,8 +90,10 @@ pub enum EventKind {
     Refused(Text),
     /// The operation succeeded.
     Completed {
-        /// Time since it was asked for.
+        /// Time since its intended start.
         response_ns: u64,
+        /// How late its iteration had begun: `response_ns` less this is the time since it was asked for.
+        late_ns: u64,
     },
     /// The operation was accepted and did not succeed.
     Failed(Text),
@@ -108,6 +121,22 @@ pub enum EventKind {
     Decision(Text),
     /// Something that the scenario wanted in the stream.
     Note(Text),
+    /// An arrival found no free user, and was not served.
+    Dropped,
+    /// The iteration was cut off when the load had ended and the time for a graceful stop was over.
+    Interrupted,
+    /// An iteration of an open model began later than it was meant to.
+    BeganLate {
+        /// Actual less intended start.
+        late_ns: u64,
+    },
+    /// A metric of the user's own was sampled.
+    Sample {
+        /// The name of the metric.
+        metric: Text,
+        /// The sample.
+        sample: Sample,
+    },
 }
 
 impl EventKind {
@@ -130,6 +159,17 @@ impl EventKind {
             EventKind::Note(_) => 15,
             EventKind::Cancelled => 16,
             EventKind::Decision(_) => 17,
+            EventKind::Dropped => 18,
+            EventKind::Interrupted => 19,
+            EventKind::BeganLate { .. } => 20,
+            // A tag for each kind of sample keeps equal numbers of different kinds apart.
+            EventKind::Sample { sample, .. } => match sample {
+                Sample::Added(_) => 21,
+                Sample::Stands(_) => 22,
+                Sample::Was(_) => 23,
+                Sample::Took(_) => 24,
+                Sample::Value(_) => 25,
+            },
         }
     }
 }
@@ -148,8 +188,12 @@ impl fmt::Display for EventKind {
                 write!(f, "accepted after a wait of {}", units::seconds(*waited))
             }
             EventKind::Refused(reason) => write!(f, "refused: {reason}"),
-            EventKind::Completed { response_ns } => {
+            EventKind::Completed { response_ns, late_ns: 0 } => {
                 write!(f, "completed in {}", units::seconds(*response_ns))
+            }
+            EventKind::Completed { response_ns, late_ns } => {
+                let (response, late) = (units::seconds(*response_ns), units::seconds(*late_ns));
+                write!(f, "completed in {response}, begun {late} late")
             }
             EventKind::Failed(reason) => write!(f, "failed: {reason}"),
             EventKind::Abandoned => f.write_str("abandoned"),
@@ -166,6 +210,18 @@ impl fmt::Display for EventKind {
                 write!(f, "violated: {property} ({detail})")
             }
             EventKind::Note(text) => f.write_str(text),
+            EventKind::Dropped => f.write_str("dropped: no user was free"),
+            EventKind::Interrupted => f.write_str("interrupted by the end of the load"),
+            EventKind::BeganLate { late_ns } => {
+                write!(f, "began {} late", units::seconds(*late_ns))
+            }
+            EventKind::Sample { metric, sample } => match sample {
+                Sample::Added(n) => write!(f, "{metric} +{n}"),
+                Sample::Stands(n) => write!(f, "{metric} = {n}"),
+                Sample::Was(yes) => write!(f, "{metric}: {}", if *yes { "yes" } else { "no" }),
+                Sample::Took(ns) => write!(f, "{metric}: {}", units::seconds(*ns)),
+                Sample::Value(n) => write!(f, "{metric}: {n}"),
+            },
         }
     }
 }
@@ -173,7 +229,12 @@ impl fmt::Display for EventKind {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let us = self.at_ns / 1_000;
-        write!(f, "{:>6}.{:06}  {:<10}  {}", us / 1_000_000, us % 1_000_000, self.actor, self.kind)
+        let (s, us) = (us / 1_000_000, us % 1_000_000);
+        write!(f, "{s:>6}.{us:06}  {:<10}  {}", self.actor, self.kind)?;
+        if !self.tags.is_empty() {
+            write!(f, "  [{}]", self.tags)?;
+        }
+        Ok(())
     }
 }
 
@@ -292,23 +353,35 @@ fn chain(before: u64, event: &Event) -> u64 {
     let number = match &event.kind {
         EventKind::Wave(n) => u64::from(*n),
         EventKind::Accepted { waited_ns: Some(waited) } => waited.wrapping_add(1),
-        EventKind::Completed { response_ns } => *response_ns,
+        EventKind::Completed { response_ns, .. } => *response_ns,
+        EventKind::BeganLate { late_ns } => *late_ns,
+        EventKind::Sample { sample, .. } => match *sample {
+            Sample::Added(n) | Sample::Took(n) | Sample::Value(n) => n,
+            Sample::Stands(n) => n as u64,
+            Sample::Was(yes) => u64::from(yes),
+        },
         _ => 0,
     };
     head[14..22].copy_from_slice(&number.to_le_bytes());
+    // Zeros where an operation is not late: its hash is that of streams from before there were late ones.
+    if let EventKind::Completed { late_ns, .. } = &event.kind {
+        head[22..30].copy_from_slice(&late_ns.to_le_bytes());
+    }
     let texts: [&str; 2] = match &event.kind {
         EventKind::Refused(text)
         | EventKind::Failed(text)
         | EventKind::Fault(text)
         | EventKind::Decision(text)
-        | EventKind::Note(text) => [text, ""],
+        | EventKind::Note(text)
+        | EventKind::Sample { metric: text, .. } => [text, ""],
         EventKind::Panicked { message, location } => [message, location],
         EventKind::Violated { property, detail } => [property, detail],
         _ => ["", ""],
     };
     let place = if let Actor::Task(place) = &event.actor { place.as_ref() } else { "" };
     let mut hash = XxHash3_64::oneshot_with_seed(before, &head);
-    for (number, text) in [texts[0], texts[1], place].into_iter().enumerate() {
+    let texts = [texts[0], texts[1], place, event.tags.text()];
+    for (number, text) in texts.into_iter().enumerate() {
         if !text.is_empty() {
             // The number keeps a text apart from the same one in another place.
             hash = XxHash3_64::oneshot_with_seed(hash ^ (number as u64 + 1), text.as_bytes());
@@ -330,7 +403,15 @@ mod tests {
     }
 
     fn event(at_ns: u64, kind: EventKind) -> Event {
-        Event { at_ns, actor: Actor::User(1), kind }
+        Event::new(at_ns, Actor::User(1), kind)
+    }
+
+    fn sample(metric: &'static str, sample: Sample) -> Event {
+        event(5, EventKind::Sample { metric: metric.into(), sample })
+    }
+
+    fn tags(key: &str, value: &str) -> Tags {
+        Tags::from(vec![(key.to_owned(), value.to_owned())])
     }
 
     #[test]
@@ -345,7 +426,21 @@ mod tests {
             event(5, EventKind::Failed("global limit".into())),
             event(5, EventKind::Accepted { waited_ns: None }),
             event(5, EventKind::Accepted { waited_ns: Some(0) }),
-            event(5, EventKind::Completed { response_ns: 1 }),
+            event(5, EventKind::Completed { response_ns: 1, late_ns: 0 }),
+            event(5, EventKind::Completed { response_ns: 1, late_ns: 1 }),
+            event(5, EventKind::BeganLate { late_ns: 1 }),
+            event(5, EventKind::Dropped),
+            event(5, EventKind::Interrupted),
+            sample("tokens", Sample::Added(1)),
+            sample("tokens", Sample::Added(2)),
+            sample("words", Sample::Added(1)),
+            sample("tokens", Sample::Stands(1)),
+            sample("tokens", Sample::Stands(-1)),
+            sample("tokens", Sample::Was(true)),
+            sample("tokens", Sample::Took(1)),
+            sample("tokens", Sample::Value(1)),
+            Event { tags: tags("model", "small"), ..base.clone() },
+            Event { tags: tags("model", "large"), ..base.clone() },
         ];
         let mut seen: Vec<u64> =
             variants.iter().map(|event| log(std::slice::from_ref(event)).fingerprint().0).collect();

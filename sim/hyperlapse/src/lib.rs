@@ -125,7 +125,10 @@ pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
 pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
 pub use guard::{Finding, HostSource};
 pub use input::{InputError, Source};
-pub use metrics::{LatencyRecord, Memory, Metrics, OperationMetrics, Series};
+pub use metrics::{
+    CustomMetric, CustomValue, Iterations, LatencyRecord, MAX_TAGS, Memory, Metric, MetricKind,
+    MetricUnit, Metrics, OperationMetrics, Sample, Series, Tags, TimeSpent, TrendRecord,
+};
 pub use plan::Plan;
 pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
 pub use random::{RandomExt, StreamRng, Streams};
@@ -147,4 +150,4 @@ pub use workload::{
     AllAtOnce, Bursts, Closed, Distribution, InvalidField, PerUserIterations, Repeat, Wave,
     Workload, models as workload_models,
 };
-pub use world::{Drive, InjectedPanic, Operation, RunOptions, Sim, User, run};
+pub use world::{Drive, InjectedPanic, Observation, Operation, RunOptions, Sim, User, run};

@@ -19,7 +19,7 @@ use crate::units;
 
 /// Version of records, of the JSON of `run` and of what `compare` reads. Goes up with every change that
 /// a reader could stumble over.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One run, as data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

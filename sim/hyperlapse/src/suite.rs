@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::decision::StrategyChoice;
 use crate::event::Keep;
 use crate::input::{InputError, Source};
+use crate::metrics::Metric;
 use crate::property::Property;
 use crate::record::Record;
 use crate::scenario::Scenario;
@@ -153,6 +154,20 @@ impl<S: Clone + Send + 'static> Suite<S> {
         T: DeserializeOwned + Send + Sync + 'static,
     {
         self.vocabulary.tables.push(SettingsTable::new::<T>(table));
+        self
+    }
+
+    /// Metrics of the project's own, which its scripts may record and thresholds may name. Register them before
+    /// any scenario.
+    ///
+    /// # Panics
+    /// When one has the name of another metric: that is a bug of the suite.
+    pub fn metrics(mut self, metrics: &[Metric]) -> Self {
+        for metric in metrics {
+            if let Err(error) = metric.declare(&mut self.vocabulary.metrics) {
+                panic!("{error}");
+            }
+        }
         self
     }
 

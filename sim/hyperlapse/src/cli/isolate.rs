@@ -73,12 +73,17 @@ struct Reply {
     kept_events: Vec<Event>,
     checkpoints: Vec<Fingerprint>,
     replayed: bool,
+    response: Vec<Vec<(u64, u64)>>,
 }
 
 /// Runs a case in a process of its own.
 pub(crate) fn run(case: &Case, options: RunOptions) -> Finished {
     let record = match ask(case, &options) {
-        Ok(reply) => Record {
+        Ok(mut reply) => Record {
+            metrics: {
+                reply.record.metrics.series.response = reply.response;
+                reply.record.metrics
+            },
             decisions: reply.decisions,
             survey: reply.survey,
             parts: reply.parts,
@@ -217,6 +222,7 @@ pub(super) fn serve<S: Clone + Send + 'static>(suite: &Suite<S>, out: &mut dyn W
         kept_events: record.kept_events.clone(),
         checkpoints: record.checkpoints.clone(),
         replayed: record.replayed,
+        response: record.metrics.series.response.clone(),
         record,
     };
     let reply = serde_json::to_vec(&reply).expect("a record is plain data");

@@ -1,43 +1,21 @@
 //! Folds the event stream into metrics while the run goes on.
 //!
-//! Everything is reserved when the run begins, so that measuring does not grow inside of what it
-//! measures: the memory of a run is that of the system and its users.
+//! An event costs a few additions: counters are found by index and nothing is allocated but where
+//! something is seen for the first time or a table grows. What it allocates does not count as the run's
+//! memory (see [`crate::alloc`]).
 
 use std::collections::BTreeMap;
 
+use super::custom::{CustomFold, Metric};
 use super::latency::Latencies;
-use super::series::{Column, Series};
-use super::{Metrics, OperationMetrics};
+use super::series::{Level, SeriesFold, Sum};
+use super::tags::TagTable;
+use super::users::{KindsOfUsers, Users};
+use super::{Iterations, Metrics, OperationMetrics};
 use crate::event::{Actor, Event, EventKind, Text};
 
-/// What a virtual user was last seen doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
-    Absent,
-    Idle,
-    Requesting,
-    Operating,
-}
-
-impl Doing {
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Doing::Absent => "has left",
-            Doing::Idle => "between operations",
-            Doing::Requesting => "waiting for its operation to be accepted",
-            Doing::Operating => "in an accepted operation",
-        }
-    }
-}
-
-/// One entry per virtual user: 16 bytes.
-#[derive(Debug, Clone, Copy)]
-struct UserState {
-    since_ns: u64,
-    kind: u16,
-    doing: Doing,
-}
-
+/// The counts and times of some of the operations.
+#[derive(Default)]
 struct Group {
     requested: u64,
     accepted: u64,
@@ -47,24 +25,12 @@ struct Group {
     abandoned: u64,
     cancelled: u64,
     response: Latencies,
+    /// Only from the first operation on whose iteration began late: until then it is `response`.
+    service: Option<Box<Latencies>>,
     queue_wait: Latencies,
 }
 
 impl Group {
-    fn new() -> Self {
-        Self {
-            requested: 0,
-            accepted: 0,
-            refused: BTreeMap::new(),
-            completed: 0,
-            failed: BTreeMap::new(),
-            abandoned: 0,
-            cancelled: 0,
-            response: Latencies::new(),
-            queue_wait: Latencies::new(),
-        }
-    }
-
     fn fold(&mut self, kind: &EventKind) {
         match kind {
             EventKind::Requested => self.requested += 1,
@@ -75,8 +41,14 @@ impl Group {
                 }
             }
             EventKind::Refused(reason) => bump(&mut self.refused, reason),
-            EventKind::Completed { response_ns } => {
+            EventKind::Completed { response_ns, late_ns } => {
                 self.completed += 1;
+                if *late_ns > 0 && self.service.is_none() {
+                    self.service = Some(Box::new(self.response.clone()));
+                }
+                if let Some(service) = &mut self.service {
+                    service.record(response_ns - late_ns);
+                }
                 self.response.record(*response_ns);
             }
             EventKind::Failed(reason) => bump(&mut self.failed, reason),
@@ -86,19 +58,21 @@ impl Group {
         }
     }
 
-    fn to_record(&self) -> OperationMetrics {
-        let named = |counts: &BTreeMap<Text, u64>| {
-            counts.iter().map(|(name, count)| (name.to_string(), *count)).collect()
+    fn into_record(self) -> OperationMetrics {
+        let named = |counts: BTreeMap<Text, u64>| {
+            counts.into_iter().map(|(name, count)| (name.into_owned(), count)).collect()
         };
+        let response = self.response.to_record();
         OperationMetrics {
             requested: self.requested,
             accepted: self.accepted,
-            refused: named(&self.refused),
+            refused: named(self.refused),
             completed: self.completed,
-            failed: named(&self.failed),
+            failed: named(self.failed),
             abandoned: self.abandoned,
             cancelled: self.cancelled,
-            response: self.response.to_record(),
+            service: self.service.map_or_else(|| response.clone(), |service| service.to_record()),
+            response,
             queue_wait: self.queue_wait.to_record(),
         }
     }
@@ -120,84 +94,137 @@ struct Windows {
 pub(crate) struct Collector {
     all: Group,
     kinds: Vec<Group>,
-    users: Vec<UserState>,
-    series: Series,
+    /// The tags of the run, and the operations with each of them.
+    pub(crate) tags: TagTable,
+    tagged: Vec<Group>,
+    pub(crate) users: Users,
+    custom: CustomFold,
+    interrupted: u64,
+    dropped: u64,
+    start_delay: Latencies,
+    series: SeriesFold,
     windows: Vec<Windows>,
     started_ns: Option<u64>,
     ended_ns: Option<u64>,
-    active: u64,
 }
 
 impl Collector {
-    /// `kind_of_user` has an entry for each virtual user; `kinds` is their number, 0 when users are
-    /// all alike.
+    /// `kinds` is the number of kinds of users, 0 when they are all alike; `metrics` are those of the user's own.
     pub(crate) fn new(
-        kind_of_user: impl Iterator<Item = u16>,
+        users: KindsOfUsers,
         kinds: usize,
+        metrics: &[Metric],
         series_step_ns: u64,
         windows_ns: &[u64],
-        expected_ns: u64,
     ) -> Self {
-        let windows = windows_ns.iter().map(|width| Windows {
-            width_ns: *width,
-            counts: Vec::with_capacity((expected_ns / width + 2).min(1 << 20) as usize),
-        });
+        let windows =
+            windows_ns.iter().map(|width| Windows { width_ns: *width, counts: Vec::new() });
         Self {
-            all: Group::new(),
-            kinds: (0..kinds).map(|_| Group::new()).collect(),
-            users: kind_of_user
-                .map(|kind| UserState { since_ns: 0, kind, doing: Doing::Absent })
-                .collect(),
-            series: Series::new(series_step_ns),
+            all: Group::default(),
+            kinds: (0..kinds).map(|_| Group::default()).collect(),
+            tags: TagTable::default(),
+            tagged: Vec::new(),
+            users: Users::new(users),
+            custom: CustomFold::new(metrics),
+            interrupted: 0,
+            dropped: 0,
+            start_delay: Latencies::default(),
+            series: SeriesFold::new(series_step_ns, metrics),
             windows: windows.collect(),
             started_ns: None,
             ended_ns: None,
-            active: 0,
         }
     }
 
     pub(crate) fn fold(&mut self, event: &Event) {
         let kind = &event.kind;
+        self.fold_over_time(event);
         self.all.fold(kind);
         if let Actor::User(id) = event.actor {
-            self.fold_user(id, event);
+            let kind_of_user = self.users.fold(id, event.at_ns, kind);
+            if let Some(group) = kind_of_user.and_then(|kind| self.kinds.get_mut(kind as usize)) {
+                group.fold(kind);
+            }
         }
-        let column = match kind {
+        let sample = match kind {
+            EventKind::Sample { metric, sample } => Some((metric, sample)),
+            _ => None,
+        };
+        for tag in event.tags.places() {
+            if sample.is_none() {
+                let tag = usize::from(*tag);
+                if tag >= self.tagged.len() {
+                    self.tagged.resize_with(tag + 1, Group::default);
+                }
+                self.tagged[tag].fold(kind);
+            }
+        }
+        if let Some((metric, sample)) = sample
+            && let Some(place) = self.custom.fold(metric, *sample, event.tags.places())
+        {
+            self.series.sample(place, *sample);
+        }
+    }
+
+    /// The part of a run that is told step by step is its load.
+    fn fold_over_time(&mut self, event: &Event) {
+        let series = &mut self.series;
+        let at = event.at_ns - self.started_ns.unwrap_or(event.at_ns);
+        series.come_to(at);
+        match &event.kind {
             EventKind::LoadStarted => {
                 self.started_ns.get_or_insert(event.at_ns);
-                return;
+                series.open();
             }
             EventKind::LoadEnded => {
                 self.ended_ns = Some(event.at_ns);
-                return;
+                series.close();
             }
-            EventKind::Accepted { .. } => {
-                self.active += 1;
-                Some(Column::Accepted)
+            EventKind::Arrived => series.up(Level::Users),
+            EventKind::Left => series.down(Level::Users),
+            EventKind::Requested => {
+                series.add(Sum::Requested);
+                series.up(Level::Waiting);
             }
-            EventKind::Refused(_) => Some(Column::Refused),
-            EventKind::Completed { .. } => {
-                self.active -= 1;
-                Some(Column::Completed)
-            }
-            EventKind::Failed(_) | EventKind::Abandoned => {
-                self.active -= 1;
-                None
-            }
-            _ => return,
-        };
-        // A scenario may operate before or after its load; the series and the windows are of the load.
-        let Some(started) = self.started_ns.filter(|_| self.ended_ns.is_none()) else { return };
-        let at = event.at_ns - started;
-        self.series.add(at, column, self.active);
-        if matches!(column, Some(Column::Completed)) {
-            for windows in &mut self.windows {
-                let window = (at / windows.width_ns) as usize;
-                if window >= windows.counts.len() {
-                    windows.counts.resize(window + 1, 0);
+            EventKind::Accepted { waited_ns } => {
+                series.add(Sum::Accepted);
+                series.down(Level::Waiting);
+                series.up(Level::Active);
+                if let Some(waited) = waited_ns {
+                    series.queue_wait(*waited);
                 }
-                windows.counts[window] += 1;
             }
+            EventKind::Refused(_) => {
+                series.add(Sum::Refused);
+                series.down(Level::Waiting);
+            }
+            EventKind::Cancelled => series.down(Level::Waiting),
+            EventKind::Completed { response_ns, .. } => {
+                series.add(Sum::Completed);
+                series.down(Level::Active);
+                series.response(*response_ns);
+                if self.started_ns.is_some() && self.ended_ns.is_none() {
+                    self.windows.iter_mut().for_each(|windows| windows.count(at));
+                }
+            }
+            EventKind::Failed(_) => {
+                series.add(Sum::Failed);
+                series.down(Level::Active);
+            }
+            EventKind::Abandoned => series.down(Level::Active),
+            EventKind::Dropped => {
+                series.add(Sum::Dropped);
+                self.dropped += 1;
+            }
+            EventKind::Interrupted => self.interrupted += 1,
+            EventKind::BeganLate { late_ns } => self.start_delay.record(*late_ns),
+            EventKind::Fault(_) => series.add(Sum::Faults),
+            EventKind::Decision(_) => series.add(Sum::Decisions),
+            EventKind::Violated { .. } => series.add(Sum::Violations),
+            EventKind::Wave(_)
+            | EventKind::Panicked { .. }
+            | EventKind::Note(_)
+            | EventKind::Sample { .. } => {}
         }
     }
 
@@ -206,54 +233,52 @@ impl Collector {
         self.started_ns.unwrap_or(0)
     }
 
-    fn fold_user(&mut self, id: u32, event: &Event) {
-        let Some(user) = self.users.get_mut(id as usize) else { return };
-        let doing = match event.kind {
-            EventKind::Arrived => Doing::Idle,
-            EventKind::Left => Doing::Absent,
-            EventKind::Requested => Doing::Requesting,
-            EventKind::Accepted { .. } => Doing::Operating,
-            EventKind::Refused(_)
-            | EventKind::Completed { .. }
-            | EventKind::Failed(_)
-            | EventKind::Abandoned
-            | EventKind::Cancelled => Doing::Idle,
-            _ => user.doing,
-        };
-        if doing != user.doing {
-            (user.doing, user.since_ns) = (doing, event.at_ns);
-        }
-        if let Some(group) = self.kinds.get_mut(user.kind as usize) {
-            group.fold(&event.kind);
-        }
-    }
-
-    /// Users that have arrived and not left: who, doing what, since when.
-    pub(crate) fn present(&self) -> impl Iterator<Item = (u32, Doing, u64)> {
-        let users = self.users.iter().enumerate();
-        users
-            .filter(|(_, user)| user.doing != Doing::Absent)
-            .map(|(id, user)| (id as u32, user.doing, user.since_ns))
-    }
-
-    pub(crate) fn finish(mut self, kind_names: &[String], now_ns: u64) -> Metrics {
+    /// The metrics of a run that came to `now_ns`, and the heap at the end of each step of its series.
+    /// `iterations` is how many began; `live_bytes` is the heap at its end.
+    pub(crate) fn finish(
+        mut self,
+        kind_names: &[String],
+        iterations: u64,
+        now_ns: u64,
+        live_bytes: i64,
+    ) -> (Metrics, Vec<i64>) {
         let started = self.started_ns.unwrap_or(0);
         let duration_ns = self.ended_ns.unwrap_or(now_ns).saturating_sub(started);
-        let kinds = kind_names
-            .iter()
-            .zip(&self.kinds)
-            .map(|(name, group)| (name.clone(), group.to_record()))
-            .collect();
+        let kinds = kind_names.iter().cloned().zip(self.kinds.into_iter().map(Group::into_record));
+        // A tag of samples alone has no operations.
+        let tags = self.tags.names().zip(self.tagged.into_iter().map(Group::into_record));
+        let tags = tags.filter(|(_, of)| of.requested > 0);
         for windows in &mut self.windows {
             // Only full windows say something about steadiness: the last, partial one is left out.
             windows.counts.resize((duration_ns / windows.width_ns) as usize, 0);
         }
-        Metrics {
-            operations: self.all.to_record(),
-            kinds,
+        let (series, memory) = self.series.finish(duration_ns, live_bytes);
+        let metrics = Metrics {
+            operations: self.all.into_record(),
+            kinds: kinds.collect(),
+            tags: tags.map(|(name, of)| (name.to_owned(), of)).collect(),
+            iterations: Iterations {
+                started: iterations,
+                interrupted: self.interrupted,
+                dropped: self.dropped,
+                start_delay: self.start_delay.to_record(),
+            },
+            time: self.users.time_spent(now_ns),
+            custom: self.custom.into_records(&self.tags),
             duration_ns,
             windows: self.windows.into_iter().map(|w| (w.width_ns, w.counts)).collect(),
-            series: self.series,
+            series,
+        };
+        (metrics, memory)
+    }
+}
+
+impl Windows {
+    fn count(&mut self, at_ns: u64) {
+        let window = (at_ns / self.width_ns) as usize;
+        if window >= self.counts.len() {
+            self.counts.resize(window + 1, 0);
         }
+        self.counts[window] += 1;
     }
 }

@@ -19,6 +19,7 @@ fn histogram() -> Histogram<u64> {
 }
 
 /// Takes times as they come.
+#[derive(Debug, Clone)]
 pub(crate) struct Latencies {
     histogram: Histogram<u64>,
     sum_ns: u128,
@@ -26,11 +27,13 @@ pub(crate) struct Latencies {
     max_ns: u64,
 }
 
-impl Latencies {
-    pub(crate) fn new() -> Self {
+impl Default for Latencies {
+    fn default() -> Self {
         Self { histogram: histogram(), sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
+}
 
+impl Latencies {
     pub(crate) fn record(&mut self, ns: u64) {
         self.histogram.saturating_record(ns);
         self.sum_ns += u128::from(ns);
@@ -92,17 +95,28 @@ impl LatencyRecord {
 
     /// The percentile given in thousandths (`99_900` is p99.9), by nearest rank; 0 when there are none.
     pub fn percentile_ns(&self, thousandths: u32) -> u64 {
-        // Rank in exact integers, so that p95 of 20 values is the 19th on every machine.
-        let rank = (u128::from(self.count) * u128::from(thousandths)).div_ceil(100_000).max(1);
-        let mut seen = 0u128;
-        for (value, count) in &self.buckets {
-            seen += u128::from(*count);
-            if seen >= rank {
-                return (*value).clamp(self.min_ns, self.max_ns);
-            }
-        }
-        self.max_ns
+        percentile(self.count, self.min_ns, self.max_ns, &self.buckets, thousandths)
     }
+}
+
+/// The nearest rank among buckets of `(highest value, count)`, never outside of the exact extremes.
+pub(crate) fn percentile(
+    count: u64,
+    min: u64,
+    max: u64,
+    buckets: &[(u64, u64)],
+    thousandths: u32,
+) -> u64 {
+    // Rank in exact integers, so that p95 of 20 values is the 19th on every machine.
+    let rank = (u128::from(count) * u128::from(thousandths)).div_ceil(100_000).max(1);
+    let mut seen = 0u128;
+    for (value, count) in buckets {
+        seen += u128::from(*count);
+        if seen >= rank {
+            return (*value).clamp(min, max);
+        }
+    }
+    max
 }
 
 #[cfg(test)]
@@ -113,7 +127,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_the_nearest_rank() {
-        let mut latencies = Latencies::new();
+        let mut latencies = Latencies::default();
         for ms in 1..=20u64 {
             latencies.record(ms * 1_000_000);
         }
@@ -130,7 +144,7 @@ mod tests {
             mut values in prop::collection::vec(1_000_000u64..3_600_000_000_000, 1..200),
             thousandths in 1u32..=100_000,
         ) {
-            let mut latencies = Latencies::new();
+            let mut latencies = Latencies::default();
             for value in &values {
                 latencies.record(*value);
             }

@@ -6,22 +6,33 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`latency`] | response times and queue waits |
-//! | [`series`] | counts over virtual time |
+//! | [`custom`] | metrics of the user's own |
+//! | [`tags`] | what kind of operation it was, in the scenario's words |
+//! | [`series`] | counts and percentiles over virtual time |
+//! | [`dense`] | the histogram of a step of it |
+//! | [`users`] | what virtual users are doing |
 //! | [`collector`] | the fold |
 
 mod collector;
+mod custom;
+mod dense;
 mod latency;
 mod series;
+mod tags;
+mod users;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use collector::Collector;
+pub use custom::{CustomMetric, CustomValue, Metric, MetricKind, MetricUnit, Sample, TrendRecord};
 pub use latency::LatencyRecord;
 pub use series::Series;
+pub use tags::{MAX_TAGS, Tags};
+pub(crate) use users::KindsOfUsers;
 
-/// What was measured of all operations of a run, or of those of one kind of user.
+/// What was measured of all operations of a run, or of those of one kind of user, or with one tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationMetrics {
     /// Operations asked for.
@@ -38,8 +49,13 @@ pub struct OperationMetrics {
     pub abandoned: u64,
     /// Operations that were dropped before they were accepted or refused.
     pub cancelled: u64,
-    /// Time from asking to completion, of completed operations.
+    /// Time from the intended start to completion, of completed operations: what a client of a system
+    /// waits that does not ask whether the load generator was late. The intended start is the moment of
+    /// asking, except where an open model's iteration began late.
     pub response: LatencyRecord,
+    /// Time from asking to completion, of completed operations. The same as `response` but for
+    /// operations whose iteration began late.
+    pub service: LatencyRecord,
     /// Time in the queue, of accepted operations that had to queue.
     pub queue_wait: LatencyRecord,
 }
@@ -56,6 +72,31 @@ impl OperationMetrics {
     }
 }
 
+/// What was measured of the iterations of virtual users.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Iterations {
+    /// Iterations that began.
+    pub started: u64,
+    /// Iterations that a graceful stop cut off.
+    pub interrupted: u64,
+    /// Arrivals of an open model that found no free user, and were not served.
+    pub dropped: u64,
+    /// Actual less intended start, of the iterations that began late.
+    pub start_delay: LatencyRecord,
+}
+
+/// Virtual time of all users together, by what they were doing. A user that does several operations at
+/// once counts once, by the last that was heard of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeSpent {
+    /// Between operations, in nanoseconds.
+    pub idle_ns: u64,
+    /// Waiting for an operation to be accepted, in nanoseconds.
+    pub waiting_ns: u64,
+    /// In an accepted operation, in nanoseconds.
+    pub operating_ns: u64,
+}
+
 /// Everything measured of a run that the same seed gives again to the last digit, in any build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metrics {
@@ -63,12 +104,20 @@ pub struct Metrics {
     pub operations: OperationMetrics,
     /// The operations of each kind of user, where the scenario mixes kinds.
     pub kinds: BTreeMap<String, OperationMetrics>,
+    /// The operations with each tag, by `key=value`.
+    pub tags: BTreeMap<String, OperationMetrics>,
+    /// The iterations of virtual users.
+    pub iterations: Iterations,
+    /// What users spent their time with.
+    pub time: TimeSpent,
+    /// Metrics of the user's own, by name; each that the scenario declares.
+    pub custom: BTreeMap<String, CustomMetric>,
     /// From the start of the load until its last user had left.
     pub duration_ns: u64,
     /// Completions in each full window since the load started, by the width of the window in
     /// nanoseconds; for the windows that thresholds ask for.
     pub windows: BTreeMap<u64, Vec<u64>>,
-    /// Counts over virtual time.
+    /// Counts and percentiles over virtual time.
     pub series: Series,
 }
 
@@ -83,7 +132,7 @@ impl Metrics {
 }
 
 /// Heap bytes of a run's own thread. Exact and repeatable within one build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// Live when the scenario's body began.
     pub before: i64,
@@ -95,4 +144,6 @@ pub struct Memory {
     pub growth: i64,
     /// Allocations between the two.
     pub allocations: u64,
+    /// Live at the end of each step of the time series ([`Series::step_ns`]).
+    pub series: Vec<i64>,
 }

@@ -1,94 +1,436 @@
-//! What happened when: counts per step of virtual time, in bounded memory.
+//! What happened when: counts and percentiles per step of virtual time, in bounded memory.
 //!
 //! A run does not know beforehand how long it will be. The series starts with a fine step; when it is
-//! full, neighbours are added up and the step doubles. Five minutes are told second by second, a week
-//! in steps of about half an hour, and both need the same few kilobytes.
+//! full, neighbours are joined and the step doubles. Five minutes are told second by second, a week
+//! in steps of about half an hour, and both need the same few hundred kilobytes at most.
+//!
+//! What is measured in the step that goes on lies together: counters and a dense histogram. A step that
+//! ends is moved into the columns. An event costs a comparison and an addition or two.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use super::custom::{Metric, MetricKind, Sample};
+use super::dense::{self, Dense, Sparse};
+use crate::alloc;
 
 /// Points before the step doubles.
 pub(crate) const POINTS: usize = 512;
 
-/// Counts per step of virtual time since the load started. All columns are equally long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Counts, levels and percentiles per step of virtual time since the load started. All columns are
+/// equally long.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// Virtual time that a point stands for, in nanoseconds.
     pub step_ns: u64,
+    /// Operations asked for in the step.
+    pub requested: Vec<u64>,
     /// Operations accepted in the step.
     pub accepted: Vec<u64>,
     /// Operations refused in the step.
     pub refused: Vec<u64>,
     /// Operations completed in the step.
     pub completed: Vec<u64>,
+    /// Operations failed in the step.
+    pub failed: Vec<u64>,
+    /// Arrivals without a free user in the step.
+    pub dropped: Vec<u64>,
     /// The most operations that were active at one time in the step.
     pub active: Vec<u64>,
-    /// Active after the last event.
+    /// The most operations that waited to be accepted at one time in the step.
+    pub waiting: Vec<u64>,
+    /// The most users that were there at one time in the step.
+    pub users: Vec<u64>,
+    /// Median response time of the operations completed in the step, within 1%; 0 where nothing completed.
+    pub response_p50_ns: Vec<u64>,
+    /// The 95th percentile, likewise.
+    pub response_p95_ns: Vec<u64>,
+    /// The 99th percentile, likewise.
+    pub response_p99_ns: Vec<u64>,
+    /// The longest, exact.
+    pub response_max_ns: Vec<u64>,
+    /// The 95th percentile of the time in the queue of those accepted in the step after queueing, within 1%.
+    pub queue_wait_p95_ns: Vec<u64>,
+    /// Faults that struck in the step.
+    pub faults: Vec<u64>,
+    /// Decisions that bent the run in the step.
+    pub decisions: Vec<u64>,
+    /// Violations of properties in the step.
+    pub violations: Vec<u64>,
+    /// Metrics of the user's own that were sampled. Of a counter `NAME` is what was added in the step; of a gauge the highest
+    /// in the step (0 where it was below); of a rate how often it was so, with `NAME.total` for how often
+    /// it was asked; of a trend `NAME.count` and `NAME.max`.
+    pub custom: BTreeMap<String, Vec<u64>>,
+    /// The response times of each step: `(highest value of the bucket, count)`, within 0.8%.
     #[serde(skip)]
-    level: u64,
+    pub response: Vec<Vec<(u64, u64)>>,
 }
 
 /// A count that an event adds to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Column {
+pub(super) enum Sum {
+    Requested,
     Accepted,
     Refused,
     Completed,
+    Failed,
+    Dropped,
+    Faults,
+    Decisions,
+    Violations,
 }
 
-impl Series {
-    pub(crate) fn new(step_ns: u64) -> Self {
+const SUMS: usize = Sum::Violations as usize + 1;
+
+/// What goes up and down.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Level {
+    Active,
+    Waiting,
+    Users,
+}
+
+const LEVELS: usize = Level::Users as usize + 1;
+
+/// How the values of a column of the user's own are joined.
+#[derive(Debug, Clone, Copy)]
+enum Join {
+    Sum,
+    /// The highest in each step, beginning with 0.
+    Most,
+    /// The highest in each step, beginning with where it stood.
+    Level,
+}
+
+#[derive(Debug)]
+struct Own {
+    join: Join,
+    now: u64,
+    level: u64,
+    points: Vec<u64>,
+}
+
+#[derive(Debug)]
+struct OwnMetric {
+    name: &'static str,
+    kind: MetricKind,
+    /// Where its columns begin.
+    first: usize,
+    sampled: bool,
+}
+
+/// The step that goes on.
+#[derive(Debug, Default)]
+struct Now {
+    sums: [u64; SUMS],
+    most: [u64; LEVELS],
+    response: Dense,
+    response_max: u64,
+    queue_wait: Dense,
+    queue_wait_max: u64,
+}
+
+/// The columns of steps that have ended.
+#[derive(Debug, Default)]
+struct Past {
+    sums: [Vec<u64>; SUMS],
+    most: [Vec<u64>; LEVELS],
+    response: Vec<Sparse>,
+    response_max: Vec<u64>,
+    queue_wait: Vec<Sparse>,
+    queue_wait_max: Vec<u64>,
+    /// Live heap bytes at the end of each step.
+    memory: Vec<i64>,
+}
+
+/// Takes what happens, in the order of time.
+#[derive(Debug)]
+pub(super) struct SeriesFold {
+    step_ns: u64,
+    /// When the step that goes on ends, since the load started.
+    end_ns: u64,
+    /// Levels after the last event.
+    levels: [u64; LEVELS],
+    now: Now,
+    past: Past,
+    own: Vec<Own>,
+    /// The metrics of the user's own.
+    own_of: Vec<OwnMetric>,
+    /// Whether the load has started.
+    started: bool,
+    /// Whether it goes on: nothing before or after it is in the series.
+    open: bool,
+}
+
+impl SeriesFold {
+    pub(super) fn new(step_ns: u64, metrics: &[Metric]) -> Self {
         assert!(step_ns > 0, "a series with steps of no length");
-        let column = || Vec::with_capacity(POINTS);
+        let own = |join| Own { join, now: 0, level: 0, points: Vec::new() };
+        let (mut columns, mut own_of) = (Vec::new(), Vec::new());
+        for metric in metrics {
+            let (name, kind, first) = (metric.name(), metric.kind(), columns.len());
+            own_of.push(OwnMetric { name, kind, first, sampled: false });
+            match metric.kind() {
+                MetricKind::Counter => columns.push(own(Join::Sum)),
+                MetricKind::Gauge => columns.push(own(Join::Level)),
+                MetricKind::Rate => columns.extend([own(Join::Sum), own(Join::Sum)]),
+                MetricKind::Trend => columns.extend([own(Join::Sum), own(Join::Most)]),
+            }
+        }
         Self {
             step_ns,
-            accepted: column(),
-            refused: column(),
-            completed: column(),
-            active: column(),
-            level: 0,
+            end_ns: step_ns,
+            levels: [0; LEVELS],
+            now: Now::default(),
+            past: Past::default(),
+            own: columns,
+            own_of,
+            started: false,
+            open: false,
         }
     }
 
-    /// Notes one event at `at_ns` since the load started, with `active` operations after it.
-    pub(crate) fn add(&mut self, at_ns: u64, column: Option<Column>, active: u64) {
+    /// The load has started: what follows is in the series.
+    pub(super) fn open(&mut self) {
+        (self.started, self.open) = (true, true);
+        self.now.most = self.levels;
+    }
+
+    /// The load has ended.
+    pub(super) fn close(&mut self) {
+        self.open = false;
+    }
+
+    /// Comes to `at_ns` since the load started, before an event of that time is added.
+    pub(super) fn come_to(&mut self, at_ns: u64) {
+        if at_ns >= self.end_ns && self.open {
+            self.advance(at_ns);
+        }
+    }
+
+    pub(super) fn add(&mut self, sum: Sum) {
+        if self.open {
+            self.now.sums[sum as usize] += 1;
+        }
+    }
+
+    pub(super) fn up(&mut self, level: Level) {
+        let level = level as usize;
+        self.levels[level] += 1;
+        if self.open {
+            self.now.most[level] = self.now.most[level].max(self.levels[level]);
+        }
+    }
+
+    pub(super) fn down(&mut self, level: Level) {
+        // An event stream may tell of an end without its beginning: what a level counts is what it saw.
+        self.levels[level as usize] = self.levels[level as usize].saturating_sub(1);
+    }
+
+    pub(super) fn response(&mut self, ns: u64) {
+        if self.open {
+            self.now.response.record(ns);
+            self.now.response_max = self.now.response_max.max(ns);
+        }
+    }
+
+    pub(super) fn queue_wait(&mut self, ns: u64) {
+        if self.open {
+            self.now.queue_wait.record(ns);
+            self.now.queue_wait_max = self.now.queue_wait_max.max(ns);
+        }
+    }
+
+    /// A sample of the metric that is the n-th of those declared.
+    pub(super) fn sample(&mut self, metric: usize, sample: Sample) {
+        let metric = &mut self.own_of[metric];
+        metric.sampled = true;
+        let first = metric.first;
+        if let Sample::Stands(n) = sample {
+            let own = &mut self.own[first];
+            own.level = n.max(0) as u64;
+            own.now = own.now.max(own.level);
+        }
+        if !self.open {
+            return;
+        }
+        match sample {
+            Sample::Stands(_) => {}
+            Sample::Added(n) => self.own[first].now = self.own[first].now.saturating_add(n),
+            Sample::Was(yes) => {
+                self.own[first].now += u64::from(yes);
+                self.own[first + 1].now += 1;
+            }
+            Sample::Took(n) | Sample::Value(n) => {
+                self.own[first].now += 1;
+                self.own[first + 1].now = self.own[first + 1].now.max(n);
+            }
+        }
+    }
+
+    #[cold]
+    fn advance(&mut self, at_ns: u64) {
+        self.end_step(alloc::live_bytes());
         let mut point = (at_ns / self.step_ns) as usize;
         while point >= POINTS {
             self.coarsen();
             point = (at_ns / self.step_ns) as usize;
         }
-        if point >= self.active.len() {
-            // What was active goes on being active in steps in which nothing happened.
-            let before = self.level;
-            let len = point + 1;
-            self.accepted.resize(len, 0);
-            self.refused.resize(len, 0);
-            self.completed.resize(len, 0);
-            self.active.resize(len, before);
+        while self.past.memory.len() < point {
+            // Nothing happened in these steps; what stood goes on standing.
+            self.end_step(self.past.memory.last().copied().unwrap_or(0));
         }
-        match column {
-            Some(Column::Accepted) => self.accepted[point] += 1,
-            Some(Column::Refused) => self.refused[point] += 1,
-            Some(Column::Completed) => self.completed[point] += 1,
-            None => {}
+        if self.past.memory.len() > point {
+            self.reopen_step();
         }
-        self.active[point] = self.active[point].max(active);
-        self.level = active;
+        self.end_ns = (point as u64 + 1) * self.step_ns;
+    }
+
+    /// Moves the step that goes on into the columns, and begins the next.
+    fn end_step(&mut self, live_bytes: i64) {
+        let (now, past) = (&mut self.now, &mut self.past);
+        for (column, sum) in past.sums.iter_mut().zip(&mut now.sums) {
+            column.push(std::mem::take(sum));
+        }
+        for ((column, most), level) in past.most.iter_mut().zip(&mut now.most).zip(&self.levels) {
+            column.push(std::mem::replace(most, *level));
+        }
+        past.response.push(now.response.drain());
+        past.response_max.push(std::mem::take(&mut now.response_max));
+        past.queue_wait.push(now.queue_wait.drain());
+        past.queue_wait_max.push(std::mem::take(&mut now.queue_wait_max));
+        past.memory.push(live_bytes);
+        for own in &mut self.own {
+            let next = if let Join::Level = own.join { own.level } else { 0 };
+            own.points.push(std::mem::replace(&mut own.now, next));
+        }
+    }
+
+    /// Goes on with the last step of the columns: coarser steps have made it part of the one that goes on.
+    fn reopen_step(&mut self) {
+        const LAST: &str = "a step has ended";
+        let (now, past) = (&mut self.now, &mut self.past);
+        for (column, sum) in past.sums.iter_mut().zip(&mut now.sums) {
+            *sum += column.pop().expect(LAST);
+        }
+        for (column, most) in past.most.iter_mut().zip(&mut now.most) {
+            *most = (*most).max(column.pop().expect(LAST));
+        }
+        now.response.refill(&past.response.pop().expect(LAST));
+        now.response_max = now.response_max.max(past.response_max.pop().expect(LAST));
+        now.queue_wait.refill(&past.queue_wait.pop().expect(LAST));
+        now.queue_wait_max = now.queue_wait_max.max(past.queue_wait_max.pop().expect(LAST));
+        past.memory.pop();
+        for own in &mut self.own {
+            own.now = own.join.both(own.points.pop().expect(LAST), own.now);
+        }
     }
 
     fn coarsen(&mut self) {
         self.step_ns *= 2;
-        for column in [&mut self.accepted, &mut self.refused, &mut self.completed] {
-            halve(column, |a, b| a + b);
+        let past = &mut self.past;
+        past.sums.iter_mut().for_each(|column| halve(column, |a, b| a + b));
+        past.most.iter_mut().for_each(|column| halve(column, |a, b| *a.max(b)));
+        halve(&mut past.response, dense::merged);
+        halve(&mut past.response_max, |a, b| *a.max(b));
+        halve(&mut past.queue_wait, dense::merged);
+        halve(&mut past.queue_wait_max, |a, b| *a.max(b));
+        halve(&mut past.memory, |_, end| *end);
+        for own in &mut self.own {
+            halve(&mut own.points, |a, b| own.join.both(*a, *b));
         }
-        halve(&mut self.active, u64::max);
+    }
+
+    /// The series of a load that lasted so long, and the heap at the end of each step; `live_bytes` is that of now.
+    pub(super) fn finish(mut self, duration_ns: u64, live_bytes: i64) -> (Series, Vec<i64>) {
+        if self.started {
+            self.open = true;
+            self.come_to(duration_ns.saturating_sub(1));
+            // The users that leave when the load ends do not make a step of their own: 300 s are 300 of 1 s.
+            let begun_ns = self.end_ns - self.step_ns;
+            let own = self.own.iter().filter(|own| !matches!(own.join, Join::Level));
+            let mut sums = self.now.sums.iter().chain(own.map(|own| &own.now));
+            let nothing = sums.all(|sum| *sum == 0);
+            if !(nothing && begun_ns > 0 && begun_ns >= duration_ns) {
+                self.end_step(live_bytes);
+            }
+        }
+        let Past { sums, most, response, response_max, queue_wait, queue_wait_max, memory } =
+            self.past;
+        let of_response = response.iter().zip(&response_max);
+        let percentiles: Vec<[u64; 3]> =
+            of_response.map(|(of, max)| dense::percentiles(of, [50, 95, 99], *max)).collect();
+        let percentile = |n: usize| percentiles.iter().map(|p| p[n]).collect();
+        let of_wait = queue_wait.iter().zip(&queue_wait_max);
+        let waits = of_wait.map(|(of, max)| dense::percentiles(of, [95], *max)[0]).collect();
+        let mut custom = BTreeMap::new();
+        let mut own = self.own.into_iter().map(|own| own.points);
+        for OwnMetric { name, kind, sampled, .. } in self.own_of {
+            let names: &[&str] = match kind {
+                MetricKind::Counter | MetricKind::Gauge => &[""],
+                MetricKind::Rate => &["", ".total"],
+                MetricKind::Trend => &[".count", ".max"],
+            };
+            let columns: Vec<_> = own.by_ref().take(names.len()).collect();
+            if sampled {
+                custom.extend(names.iter().map(|part| format!("{name}{part}")).zip(columns));
+            }
+        }
+        let [
+            requested,
+            accepted,
+            refused,
+            completed,
+            failed,
+            dropped,
+            faults,
+            decisions,
+            violations,
+        ] = sums;
+        let [active, waiting, users] = most;
+        let series = Series {
+            step_ns: self.step_ns,
+            requested,
+            accepted,
+            refused,
+            completed,
+            failed,
+            dropped,
+            active,
+            waiting,
+            users,
+            response_p50_ns: percentile(0),
+            response_p95_ns: percentile(1),
+            response_p99_ns: percentile(2),
+            response_max_ns: response_max,
+            queue_wait_p95_ns: waits,
+            faults,
+            decisions,
+            violations,
+            custom,
+            response,
+        };
+        (series, memory)
     }
 }
 
-fn halve(column: &mut Vec<u64>, join: impl Fn(u64, u64) -> u64) {
+impl Join {
+    fn both(self, a: u64, b: u64) -> u64 {
+        match self {
+            Join::Sum => a.saturating_add(b),
+            Join::Most | Join::Level => a.max(b),
+        }
+    }
+}
+
+fn halve<T: Default>(column: &mut Vec<T>, join: impl Fn(&T, &T) -> T) {
     let len = column.len().div_ceil(2);
     for i in 0..len {
-        let second = column.get(2 * i + 1).copied();
-        column[i] = second.map_or(column[2 * i], |second| join(column[2 * i], second));
+        column[i] = match column.get(2 * i + 1) {
+            Some(second) => join(&column[2 * i], second),
+            None => std::mem::take(&mut column[2 * i]),
+        };
     }
     column.truncate(len);
 }
@@ -97,23 +439,59 @@ fn halve(column: &mut Vec<u64>, join: impl Fn(u64, u64) -> u64) {
 mod tests {
     use super::*;
 
+    fn fold(step_ns: u64) -> SeriesFold {
+        let mut series = SeriesFold::new(step_ns, &[]);
+        series.open();
+        series
+    }
+
     #[test]
     fn coarsening_keeps_every_count_and_bounds_the_points() {
-        let mut series = Series::new(10);
+        let mut series = fold(10);
         for at in 0..100_000 {
-            series.add(at, Some(Column::Completed), at % 7);
+            series.come_to(at);
+            series.add(Sum::Completed);
+            series.response(at % 7 + 1);
         }
-        assert!(series.completed.len() <= POINTS);
+        let (series, memory) = series.finish(100_000, 0);
+        assert!(series.completed.len() <= POINTS && memory.len() == series.completed.len());
         assert_eq!(series.completed.iter().sum::<u64>(), 100_000);
         assert_eq!(series.step_ns, 320);
         assert!(series.completed[..series.completed.len() - 1].iter().all(|n| *n == 320));
+        assert!(series.response_p50_ns.iter().all(|ns| *ns == 4));
+        assert!(series.response_max_ns.iter().all(|ns| *ns == 7));
+        let of_steps: Vec<u64> =
+            series.response.iter().map(|of| of.iter().map(|(_, n)| n).sum()).collect();
+        assert_eq!(of_steps, series.completed);
     }
 
     #[test]
     fn what_is_active_stays_active_while_nothing_happens() {
-        let mut series = Series::new(10);
-        series.add(5, Some(Column::Accepted), 3);
-        series.add(45, Some(Column::Completed), 2);
+        let mut series = fold(10);
+        series.come_to(5);
+        (0..3).for_each(|_| series.up(Level::Active));
+        series.come_to(45);
+        series.down(Level::Active);
+        series.add(Sum::Completed);
+        let (series, _) = series.finish(50, 0);
         assert_eq!(series.active, [3, 3, 3, 3, 3]);
+        assert_eq!(series.completed, [0, 0, 0, 0, 1]);
+        assert_eq!(series.response_p95_ns, [0; 5]);
+    }
+
+    #[test]
+    fn a_load_of_so_many_steps_has_so_many_points() {
+        let mut series = fold(10);
+        series.up(Level::Users);
+        series.come_to(30);
+        series.down(Level::Users);
+        let (series, _) = series.finish(30, 0);
+        assert_eq!(series.users, [1, 1, 1]);
+        let mut series = fold(10);
+        series.come_to(30);
+        series.add(Sum::Completed);
+        assert_eq!(series.finish(30, 0).0.completed, [0, 0, 0, 1]);
+        assert_eq!(fold(10).finish(0, 0).0.completed, [0]);
+        assert!(SeriesFold::new(10, &[]).finish(70, 0).0.completed.is_empty());
     }
 }

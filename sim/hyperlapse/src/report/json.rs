@@ -38,7 +38,7 @@ struct Run<'a> {
     decisions: &'a BTreeMap<String, u64>,
     asked_host: AskedHost,
     metrics: &'a Metrics,
-    memory: Option<Memory>,
+    memory: Option<&'a Memory>,
     host: HostOfRun<'a>,
 }
 
@@ -108,7 +108,7 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>) -> String {
         decisions: &record.decisions_by_kind,
         asked_host: AskedHost { random: record.asked_random, clock: record.asked_clock },
         metrics: &record.metrics,
-        memory: record.memory,
+        memory: record.memory.as_ref(),
         host: HostOfRun { host: record.host, seed_file },
     };
     serde_json::to_string(&run).expect("a record is plain data with text keys")

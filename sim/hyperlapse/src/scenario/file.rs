@@ -13,6 +13,7 @@ use super::settings::{Settings, SettingsTable};
 use super::{Inner, Scenario, UserKind};
 use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source, list};
+use crate::metrics::Metric;
 use crate::threshold::Threshold;
 use crate::workload::{MODELS, Workload};
 
@@ -39,6 +40,7 @@ pub(crate) struct Vocabulary {
     pub(crate) scripts: Vec<&'static str>,
     pub(crate) systems: Vec<&'static str>,
     pub(crate) tables: Vec<SettingsTable>,
+    pub(crate) metrics: Vec<Metric>,
 }
 
 impl std::fmt::Debug for SettingsTable {
@@ -146,6 +148,7 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
         operation,
         workload,
         kinds,
+        metrics: vocabulary.metrics.clone(),
         thresholds,
         deadline,
         series_step,

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source};
+use crate::metrics::Metric;
 use crate::threshold::Threshold;
 use crate::workload::Workload;
 pub(crate) use settings::Settings;
@@ -55,6 +56,7 @@ struct Inner {
     operation: String,
     workload: Box<dyn Workload>,
     kinds: Vec<UserKind>,
+    metrics: Vec<Metric>,
     thresholds: Vec<Threshold>,
     deadline: Option<Duration>,
     series_step: Duration,
@@ -103,6 +105,11 @@ impl Scenario {
     /// Its kinds of users; empty when they are all alike.
     pub fn kinds(&self) -> &[UserKind] {
         &self.0.kinds
+    }
+
+    /// The metrics of the user's own that its users may record.
+    pub fn metrics(&self) -> &[Metric] {
+        &self.0.metrics
     }
 
     /// What its runs must measure.
@@ -158,6 +165,7 @@ impl Scenario {
 #[derive(Debug)]
 pub struct ScenarioBuilder {
     inner: Inner,
+    metrics: Vec<Metric>,
     thresholds: Vec<String>,
 }
 
@@ -171,6 +179,7 @@ impl ScenarioBuilder {
             operation: "operation".to_owned(),
             workload,
             kinds: Vec::new(),
+            metrics: Vec::new(),
             thresholds: Vec::new(),
             deadline: None,
             series_step: Duration::from_secs(1),
@@ -179,7 +188,7 @@ impl ScenarioBuilder {
             faults: Vec::new(),
             settings: Settings::default(),
         };
-        Self { inner, thresholds: Vec::new() }
+        Self { inner, metrics: Vec::new(), thresholds: Vec::new() }
     }
 
     /// What it is for, in a line.
@@ -197,6 +206,18 @@ impl ScenarioBuilder {
     /// A kind of user with its weight. The first makes users differ at all.
     pub fn kind(mut self, name: impl Into<String>, weight: u32) -> Self {
         self.inner.kinds.push(UserKind { name: name.into(), weight });
+        self
+    }
+
+    /// A metric of the user's own, which its users may then record and thresholds may name.
+    pub fn metric(mut self, metric: &Metric) -> Self {
+        self.metrics.push(*metric);
+        self
+    }
+
+    /// The step with which the time series begins; a second unless it says otherwise.
+    pub fn series_step(mut self, step: Duration) -> Self {
+        self.inner.series_step = step;
         self
     }
 
@@ -234,7 +255,7 @@ impl ScenarioBuilder {
     /// The scenario.
     ///
     /// # Errors
-    /// When the workload, a threshold or the mix of kinds cannot be run as it is.
+    /// When the workload, a metric, a threshold, the mix of kinds or the step of the series cannot be run as it is.
     pub fn build(mut self) -> Result<Scenario, InputError> {
         let name = self.inner.name.clone();
         let invalid = |error: InputError| error.context(format_args!("scenario `{name}`"));
@@ -243,6 +264,13 @@ impl ScenarioBuilder {
         if let Some(kind) = self.inner.kinds.iter().find(|kind| kind.weight == 0) {
             let message = format!("users of kind `{}` have a weight of 0", kind.name);
             return Err(invalid(InputError::new(message)));
+        }
+        if self.inner.series_step.is_zero() {
+            return Err(invalid(InputError::new("a time series with steps of no length")));
+        }
+        for metric in &self.metrics {
+            let declared = metric.declare(&mut self.inner.metrics);
+            declared.map_err(|error| invalid(InputError::new(error.to_string())))?;
         }
         for text in &self.thresholds {
             let source = Source::new("threshold", text.as_str());

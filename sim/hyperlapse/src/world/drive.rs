@@ -201,6 +201,7 @@ where
         let user = &stay.user;
         let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
         if bend::begins(|| address().to_string()) {
+            user.sim().shared().iteration_begins();
             // Cancelled or done: the user goes on.
             let _ = bend::cancellable(Scope::Iteration, address, script(user.clone())).await;
         }

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`sim`] | the handle that a scenario's code has on the run |
 //! | [`user`] | a virtual user and its operations |
+//! | [`sample`] | what users record of their own |
 //! | [`drive`] | plays a plan's waves |
 //! | [`recorder`] | takes events, leaves a record |
 //! | [`host`] | random bytes and time, from the seed instead of from the host |
@@ -23,6 +24,7 @@ mod drive;
 pub(crate) mod host;
 mod listen;
 mod recorder;
+mod sample;
 mod sim;
 mod user;
 
@@ -49,6 +51,7 @@ pub use context::InjectedPanic;
 pub(crate) use context::short_path;
 pub use drive::Drive;
 use host::asked::Asked;
+pub use sample::Observation;
 use sim::Shared;
 pub use sim::Sim;
 pub use user::{Operation, User};
@@ -336,13 +339,13 @@ async fn stopped(shared: &Shared, deadline: Duration, quiet: Option<Duration>) -
 
 fn deadline_reached(shared: &Shared, deadline: Duration) -> Outcome {
     let (waiting, waiting_total) = shared.with(|recorder| {
-        let present = recorder.collector.present();
+        let present = recorder.collector.users.waiting();
         let named = present.take(MAX_WAITING).map(|(user, doing, since_ns)| Waiting {
             actor: format!("user {user}"),
             doing: doing.text().to_owned(),
             since_ns,
         });
-        (named.collect(), recorder.collector.present().count() as u64)
+        (named.collect(), recorder.collector.users.waiting().count() as u64)
     });
     Outcome::DeadlineReached { deadline_ns: units::nanos(deadline), waiting, waiting_total }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::decision::{DecisionKind, StrategyChoice};
 use crate::event::{Event, EventKind, EventLog, Keep};
-use crate::metrics::Collector;
+use crate::metrics::{Collector, KindsOfUsers};
 use crate::plan::Plan;
 use crate::property::{Properties, Property};
 use crate::record::{Capacity, FaultRecord, Host, MAX_PANICS, Panic, Record};
@@ -39,11 +39,11 @@ impl Recorder {
         Self {
             log: EventLog::new(keep),
             collector: Collector::new(
-                plan.kind_of_user.iter().copied(),
+                KindsOfUsers::Known(plan.kind_of_user.clone()),
                 scenario.kinds().len(),
+                scenario.metrics(),
                 units::nanos(scenario.series_step()),
                 &scenario.windows_ns(),
-                units::nanos(plan.expected()),
             ),
             properties: declared,
             panics: Vec::new(),
@@ -85,9 +85,10 @@ impl Recorder {
         scenario: &Scenario,
         options: RunOptions,
         ended: Ended,
+        iterations: u64,
         host: Host,
     ) -> Record {
-        let Ended { outcome, virtual_ns, memory, taken, places, asked } = ended;
+        let Ended { outcome, virtual_ns, mut memory, taken, places, asked } = ended;
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
         let started_ns = self.collector.started_ns();
         let since_load =
@@ -95,6 +96,11 @@ impl Recorder {
         let capacity = self.capacity.into_iter().map(since_load).collect();
         let (fingerprint, events) = (self.log.fingerprint(), self.log.count());
         let (kept_events, checkpoints) = self.log.into_kept();
+        let live_bytes = memory.as_ref().map_or(0, |memory| memory.after);
+        let (metrics, live) = self.collector.finish(&kinds, iterations, virtual_ns, live_bytes);
+        if let Some(memory) = &mut memory {
+            memory.series = live;
+        }
         Record {
             scenario: scenario.name().to_owned(),
             system: options.system,
@@ -105,7 +111,7 @@ impl Recorder {
             events,
             virtual_ns,
             outcome,
-            metrics: self.collector.finish(&kinds, virtual_ns),
+            metrics,
             capacity,
             properties: self.properties.into_records(virtual_ns),
             panics: self.panics,

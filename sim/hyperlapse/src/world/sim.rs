@@ -18,7 +18,7 @@ use super::{Ended, RunOptions};
 use crate::alloc;
 use crate::decision::{DecisionKind, Fault, Strategy, StrategyChoice};
 use crate::event::{Actor, Event, EventKind, Text};
-use crate::metrics::Memory;
+use crate::metrics::{Memory, Tags};
 use crate::plan::Plan;
 use crate::property::{Property, PropertyKind};
 use crate::random::{StreamRng, Streams};
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     last_event_ns: AtomicU64,
     memory: Mutex<MemoryMarks>,
     operations: AtomicU64,
+    iterations: AtomicU64,
     driven: AtomicBool,
     pub(super) life: Life,
 }
@@ -74,6 +75,7 @@ impl Shared {
             last_event_ns: AtomicU64::new(0),
             memory: Mutex::default(),
             operations: AtomicU64::new(0),
+            iterations: AtomicU64::new(0),
             driven: AtomicBool::new(false),
             life: Life::default(),
         }
@@ -119,10 +121,12 @@ impl Shared {
 
     /// The number of the next operation, from 0.
     pub(super) fn next_operation(&self) -> u64 {
-        // Only the run's own thread counts: no need to pay for a locked instruction.
-        let number = self.operations.load(Ordering::Relaxed);
-        self.operations.store(number + 1, Ordering::Relaxed);
-        number
+        next(&self.operations)
+    }
+
+    /// Counts an iteration that begins.
+    pub(super) fn iteration_begins(&self) {
+        next(&self.iterations);
     }
 
     /// Whether this is the first load that the run drives.
@@ -131,11 +135,15 @@ impl Shared {
     }
 
     pub(super) fn emit(&self, actor: Actor, kind: EventKind) {
+        self.emit_tagged(actor, kind, Tags::default());
+    }
+
+    pub(super) fn emit_tagged(&self, actor: Actor, kind: EventKind, tags: Tags) {
         let at_ns = self.now_ns();
         self.life.beat();
         if let Recording::Open(recorder) = &mut *lock(&self.recorder) {
             self.last_event_ns.store(at_ns, Ordering::Relaxed);
-            recorder.push(Event { at_ns, actor, kind });
+            recorder.push(Event { at_ns, actor, kind, tags });
         }
     }
 
@@ -177,13 +185,14 @@ impl Shared {
                 peak,
                 growth: after - before,
                 allocations: alloc::allocations() - allocations,
+                series: Vec::new(),
             });
         }
     }
 
     pub(super) fn memory(&self) -> Option<Memory> {
         self.mark_memory_after();
-        lock(&self.memory).after.filter(|_| alloc::is_counting())
+        lock(&self.memory).after.clone().filter(|_| alloc::is_counting())
     }
 
     pub(super) fn into_record(
@@ -197,8 +206,17 @@ impl Shared {
             Recording::Open(recorder) | Recording::Closed(recorder) => recorder,
             Recording::Taken => panic!("the record of a run is taken once"),
         };
-        recorder.finish(&self.scenario, options, ended, host)
+        let iterations = self.iterations.load(Ordering::Relaxed);
+        recorder.finish(&self.scenario, options, ended, iterations, host)
     }
+}
+
+/// Counts one, and gives what was before.
+fn next(counter: &AtomicU64) -> u64 {
+    // Only the run's own thread counts: no need to pay for a locked instruction.
+    let number = counter.load(Ordering::Relaxed);
+    counter.store(number + 1, Ordering::Relaxed);
+    number
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,0 +1,199 @@
+//! What every virtual user is doing, since when, and how much time they spent with it.
+//!
+//! Users that a plan knows beforehand lie side by side, 16 bytes each. Those of an open model come one
+//! after the other without end: they are known from their arrival until they leave.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+
+use super::TimeSpent;
+use crate::event::EventKind;
+
+/// What a virtual user was last seen doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Absent,
+    Idle,
+    Requesting,
+    Operating,
+}
+
+impl Doing {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Doing::Absent => "has left",
+            Doing::Idle => "between operations",
+            Doing::Requesting => "waiting for its operation to be accepted",
+            Doing::Operating => "in an accepted operation",
+        }
+    }
+
+    /// What a user does after this, if it says anything about that.
+    fn after(kind: &EventKind) -> Option<Self> {
+        match kind {
+            EventKind::Arrived => Some(Doing::Idle),
+            EventKind::Left => Some(Doing::Absent),
+            EventKind::Requested => Some(Doing::Requesting),
+            EventKind::Accepted { .. } => Some(Doing::Operating),
+            EventKind::Refused(_)
+            | EventKind::Completed { .. }
+            | EventKind::Failed(_)
+            | EventKind::Abandoned
+            | EventKind::Cancelled => Some(Doing::Idle),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct User {
+    since_ns: u64,
+    kind: u16,
+    doing: Doing,
+}
+
+/// Which kind each user is of.
+pub(crate) enum KindsOfUsers {
+    /// All users, known beforehand.
+    Known(Vec<u16>),
+    /// Nobody knows how many there will be: the kind of each by its number.
+    #[cfg_attr(not(test), allow(dead_code))]
+    Open(Box<dyn Fn(u32) -> u16 + Send>),
+}
+
+enum States {
+    Dense(Vec<User>),
+    Sparse { present: BTreeMap<u32, User>, kind_of: Box<dyn Fn(u32) -> u16 + Send> },
+}
+
+pub(crate) struct Users {
+    states: States,
+    spent: TimeSpent,
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users").field("spent", &self.spent).finish_non_exhaustive()
+    }
+}
+
+impl Users {
+    pub(super) fn new(kinds: KindsOfUsers) -> Self {
+        let absent = |kind| User { since_ns: 0, kind, doing: Doing::Absent };
+        let states = match kinds {
+            KindsOfUsers::Known(kinds) => States::Dense(kinds.into_iter().map(absent).collect()),
+            KindsOfUsers::Open(kind_of) => States::Sparse { present: BTreeMap::new(), kind_of },
+        };
+        Self { states, spent: TimeSpent::default() }
+    }
+
+    /// The kind of the user of this event; `None` for one outside of the load.
+    pub(super) fn fold(&mut self, id: u32, at_ns: u64, kind: &EventKind) -> Option<u16> {
+        let doing = Doing::after(kind);
+        match &mut self.states {
+            States::Dense(users) => {
+                let user = users.get_mut(id as usize)?;
+                if let Some(doing) = doing {
+                    user.turn_to(doing, at_ns, &mut self.spent);
+                }
+                Some(user.kind)
+            }
+            States::Sparse { present, kind_of } => match present.entry(id) {
+                Entry::Occupied(mut user) => {
+                    let kind = user.get().kind;
+                    match doing {
+                        Some(Doing::Absent) => {
+                            user.remove().turn_to(Doing::Absent, at_ns, &mut self.spent);
+                        }
+                        Some(doing) => user.get_mut().turn_to(doing, at_ns, &mut self.spent),
+                        None => {}
+                    }
+                    Some(kind)
+                }
+                Entry::Vacant(place) => {
+                    // Who has not arrived acts outside of the load; whoever is dropped never arrives.
+                    if !matches!(kind, EventKind::Arrived) {
+                        return None;
+                    }
+                    let kind = kind_of(id);
+                    place.insert(User { since_ns: at_ns, kind, doing: Doing::Idle });
+                    Some(kind)
+                }
+            },
+        }
+    }
+
+    fn present(&self) -> Box<dyn Iterator<Item = (u32, &User)> + '_> {
+        match &self.states {
+            States::Dense(users) => {
+                let users = (0..).zip(users);
+                Box::new(users.filter(|(_, user)| user.doing != Doing::Absent))
+            }
+            States::Sparse { present, .. } => {
+                Box::new(present.iter().map(|(id, user)| (*id, user)))
+            }
+        }
+    }
+
+    /// Users that have arrived and not left: who, doing what, since when.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (u32, Doing, u64)> {
+        self.present().map(|(id, user)| (id, user.doing, user.since_ns))
+    }
+
+    /// What they have spent their time with until now, those that are still there included.
+    pub(super) fn time_spent(&self, now_ns: u64) -> TimeSpent {
+        let mut spent = self.spent;
+        for (_, mut user) in self.present().map(|(id, user)| (id, *user)) {
+            user.turn_to(Doing::Absent, now_ns, &mut spent);
+        }
+        spent
+    }
+}
+
+impl User {
+    fn turn_to(&mut self, doing: Doing, at_ns: u64, spent: &mut TimeSpent) {
+        if doing == self.doing {
+            return;
+        }
+        let time = at_ns.saturating_sub(self.since_ns);
+        match self.doing {
+            Doing::Absent => {}
+            Doing::Idle => spent.idle_ns += time,
+            Doing::Requesting => spent.waiting_ns += time,
+            Doing::Operating => spent.operating_ns += time,
+        }
+        (self.doing, self.since_ns) = (doing, at_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_spent_alike_by_users_known_beforehand_and_by_those_who_just_come() {
+        let day = [
+            (5, EventKind::Arrived),
+            (10, EventKind::Requested),
+            (12, EventKind::Accepted { waited_ns: Some(2) }),
+            (30, EventKind::Completed { response_ns: 20, late_ns: 0 }),
+            (31, EventKind::Left),
+        ];
+        for kinds in [KindsOfUsers::Known(vec![0, 1]), KindsOfUsers::Open(Box::new(|id| id as u16))]
+        {
+            let mut users = Users::new(kinds);
+            for (at_ns, kind) in &day {
+                assert_eq!(users.fold(1, *at_ns, kind), Some(1));
+            }
+            let spent = TimeSpent { idle_ns: 6, waiting_ns: 2, operating_ns: 18 };
+            assert_eq!(users.time_spent(100), spent);
+            assert_eq!(users.waiting().count(), 0);
+            users.fold(0, 90, &EventKind::Arrived);
+            users.fold(0, 95, &EventKind::Requested);
+            assert_eq!(users.waiting().collect::<Vec<_>>(), [(0, Doing::Requesting, 95)]);
+            let spent = TimeSpent { idle_ns: 11, waiting_ns: 7, operating_ns: 18 };
+            assert_eq!(users.time_spent(100), spent, "those that are still there are included");
+        }
+    }
+}
