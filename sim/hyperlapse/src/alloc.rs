@@ -9,6 +9,8 @@
 //! # fn main() { let kept = vec![0u8; 1024]; assert!(hyperlapse::alloc::is_counting()); drop(kept); }
 //! ```
 //!
+//! What recording takes is not the run's: the recorder works under [`uncounted`].
+//!
 //! Without it everything works, and the report says that memory was not measured. It costs a few
 //! thread-local additions per allocation (about 2 ns). Bytes are those asked for, not what the
 //! system's allocator rounds them up to.
@@ -82,6 +84,40 @@ unsafe impl GlobalAlloc for CountingAllocator {
         add(new_size);
         // SAFETY: as above.
         unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+/// Puts this thread's counts back to what they were when it was made.
+pub(crate) struct Uncounted {
+    live: i64,
+    peak: i64,
+    allocations: u64,
+}
+
+/// What this thread allocates and frees until the guard is dropped is not counted. Whatever was allocated
+/// counted must not be freed under it, nor the other way around: see [`hand_over`].
+pub(crate) fn uncounted() -> Uncounted {
+    COUNTERS.with(|c| Uncounted {
+        live: c.live.get(),
+        peak: c.peak.get(),
+        allocations: c.allocations.get(),
+    })
+}
+
+impl Drop for Uncounted {
+    fn drop(&mut self) {
+        COUNTERS.with(|c| {
+            c.live.set(self.live);
+            c.peak.set(self.peak);
+            c.allocations.set(self.allocations);
+        });
+    }
+}
+
+/// So many bytes that this thread has allocated go to somebody who frees them uncounted.
+pub(crate) fn hand_over(bytes: usize) {
+    if bytes > 0 {
+        subtract(bytes);
     }
 }
 

@@ -62,6 +62,29 @@ impl Event {
     pub fn new(at_ns: u64, actor: Actor, kind: EventKind) -> Self {
         Self { at_ns, actor, kind, tags: Tags::default() }
     }
+
+    /// Bytes of its texts on the heap. Tags are the run's and not the event's.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let of = |text: &Text| match text {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(text) => text.capacity(),
+        };
+        let actor = if let Actor::Task(place) = &self.actor { of(place) } else { 0 };
+        actor
+            + match &self.kind {
+                EventKind::Refused(text)
+                | EventKind::Failed(text)
+                | EventKind::Fault(text)
+                | EventKind::Decision(text)
+                | EventKind::Note(text)
+                | EventKind::Sample { metric: text, .. } => of(text),
+                EventKind::Panicked { message, location } => {
+                    message.capacity() + location.capacity()
+                }
+                EventKind::Violated { property, detail } => of(property) + detail.capacity(),
+                _ => 0,
+            }
+    }
 }
 
 /// What happened. Times are virtual nanoseconds.

@@ -258,7 +258,7 @@ impl RunLine {
             p99_ns: operations.response.p99_ns,
             max_ns: operations.response.max_ns,
             throughput_milli: record.metrics.throughput_milli(),
-            memory_growth: record.memory.map(|memory| memory.growth),
+            memory_growth: record.memory.as_ref().map(|memory| memory.growth),
         }
     }
 }

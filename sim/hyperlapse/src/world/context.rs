@@ -201,7 +201,7 @@ fn on_panic(shared: &Shared, info: &PanicHookInfo<'_>) {
         message: message.clone(),
         location: location.clone(),
     };
-    shared.with(|recorder| recorder.panic(panic));
+    shared.with(|recorder| recorder.panic(&panic));
     shared.emit(actor, EventKind::Panicked { message, location });
 }
 

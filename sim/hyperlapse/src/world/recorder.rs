@@ -64,9 +64,9 @@ impl Recorder {
         self.log.count()
     }
 
-    pub(super) fn panic(&mut self, panic: Panic) {
+    pub(super) fn panic(&mut self, panic: &Panic) {
         if self.panics.len() < MAX_PANICS {
-            self.panics.push(panic);
+            self.panics.push(panic.clone());
         }
     }
 

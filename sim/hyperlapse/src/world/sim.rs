@@ -143,11 +143,17 @@ impl Shared {
         self.life.beat();
         if let Recording::Open(recorder) = &mut *lock(&self.recorder) {
             self.last_event_ns.store(at_ns, Ordering::Relaxed);
-            recorder.push(Event { at_ns, actor, kind, tags });
+            let event = Event { at_ns, actor, kind, tags };
+            // The event is the recorder's from here on, and nothing of the recorder's counts.
+            alloc::hand_over(event.heap_bytes());
+            let _uncounted = alloc::uncounted();
+            recorder.push(event);
         }
     }
 
+    /// What `f` allocates does not count as the run's; it must not free what does.
     pub(super) fn with<T: Default>(&self, f: impl FnOnce(&mut Recorder) -> T) -> T {
+        let _uncounted = alloc::uncounted();
         match &mut *lock(&self.recorder) {
             Recording::Open(recorder) => f(recorder),
             Recording::Closed(_) | Recording::Taken => T::default(),
@@ -372,10 +378,9 @@ impl Sim {
             self.0.with(|recorder| Some(recorder.properties.holds(property, at_ns).map(|()| None)))
         } else {
             let detail = detail();
-            self.0.with(|recorder| {
-                let news = recorder.properties.fails(property, at_ns, &detail);
-                Some(news.map(|news| news.then_some(detail)))
-            })
+            let news =
+                self.0.with(|recorder| Some(recorder.properties.fails(property, at_ns, &detail)));
+            news.map(|news| news.map(|news| news.then_some(detail)))
         };
         match counted {
             // The run is over.
