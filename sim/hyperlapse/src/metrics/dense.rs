@@ -86,9 +86,8 @@ pub(super) fn merged(a: &Sparse, b: &Sparse) -> Sparse {
         let next = match (a.peek(), b.peek()) {
             (None, None) => return merged,
             (Some(x), Some(y)) if x.0 == y.0 => {
-                let both = (x.0, x.1 + y.1);
-                (a.next(), b.next());
-                both
+                let (x, y) = (take(&mut a), take(&mut b));
+                (x.0, x.1 + y.1)
             }
             (Some(x), Some(y)) if y.0 < x.0 => take(&mut b),
             (None, Some(_)) => take(&mut b),

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 /// Tags (keys with a value) that one run may use.
 pub const MAX_TAGS: usize = 128;
 
+/// Sets of tags that one run may use.
+const MAX_SETS: usize = 1_024;
+
 /// The tags of an event, in the order of their keys. Cheap to clone; most events have none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<(String, String)>", into = "Vec<(String, String)>")]
@@ -98,7 +101,7 @@ pub(crate) struct TagTable {
 /// A run used too many tags: a bug of the scenario.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the tag `{0}` is one too many: a run may use {MAX_TAGS} tags, keys with a value; tags are for what comes in a few kinds, `note` is for what is different each time"
+    "the tag `{0}` is one too many: a run may use {MAX_TAGS} tags, keys with a value, and {MAX_SETS} sets of them; tags are for what comes in a few kinds, `note` is for what is different each time"
 )]
 pub(crate) struct TooManyTags(String);
 
@@ -117,6 +120,11 @@ impl TagTable {
         };
         if let Some(known) = self.sets.iter().find(same) {
             return Ok(known.clone());
+        }
+        if self.sets.len() == MAX_SETS {
+            let words: Vec<String> =
+                pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            return Err(TooManyTags(words.join(", ")));
         }
         let places: Result<_, _> =
             pairs.iter().map(|(key, value)| self.place(format!("{key}={value}"))).collect();
