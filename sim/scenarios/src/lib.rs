@@ -66,6 +66,7 @@ pub fn suite() -> Suite<System> {
         .settings::<VisitSettings>("visit")
         .settings::<DrainSettings>("drain")
         .settings::<StormSettings>("storm")
+        .metrics(converse::METRICS)
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::new(limits(sim)))
         })

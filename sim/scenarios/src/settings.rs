@@ -62,11 +62,14 @@ pub struct ConversationSettings {
     pub step: Distribution,
     /// Whether the user waits for a slot, or tries once.
     pub queue: bool,
+    /// Which model answers. Where one is named, turns are measured one by one, with it as their tag.
+    pub model: Option<String>,
 }
 
 impl Default for ConversationSettings {
     fn default() -> Self {
-        Self { steps: 2, step: Distribution::Constant(Duration::from_millis(50)), queue: false }
+        let step = Distribution::Constant(Duration::from_millis(50));
+        Self { steps: 2, step, queue: false, model: None }
     }
 }
 

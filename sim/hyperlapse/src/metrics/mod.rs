@@ -19,6 +19,8 @@ mod dense;
 mod latency;
 mod series;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::collections::BTreeMap;

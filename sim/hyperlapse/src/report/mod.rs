@@ -10,6 +10,8 @@
 
 mod explanation;
 pub mod json;
+mod measured;
+mod page;
 mod plan;
 mod reporter;
 mod results;

@@ -1,12 +1,13 @@
 //! One run, for a terminal of 80 columns.
 
+use super::measured;
+use super::page::{LABEL, Page, WIDTH};
 use super::style::{Style, wrap};
 use crate::decision::DecisionKind;
-use crate::metrics::{LatencyRecord, OperationMetrics, Series};
 use crate::record::Record;
 use crate::suite::Finished;
 use crate::threshold::Standing;
-use crate::units::{bytes, count, milli, plural, plural_of, seconds};
+use crate::units::{count, plural};
 use crate::verdict::FailureKind;
 
 /// What of a run is shown beside what every build prints alike.
@@ -18,52 +19,11 @@ pub struct Detail {
     pub coloured: bool,
 }
 
-const LABEL: usize = 15;
-const WIDTH: usize = 80;
-
-/// Lines with a label in front of the first.
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn line(&mut self, label: &str, text: &str) {
-        let line = format!("  {label:<LABEL$}{text}");
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
-
-    /// Words, broken where a line is full.
-    fn prose(&mut self, label: &str, text: &str) {
-        for (i, line) in wrap(text, WIDTH - LABEL - 2).iter().enumerate() {
-            self.line(if i == 0 { label } else { "" }, line);
-        }
-    }
-
-    /// Cells side by side, as many as fit, the rest below.
-    fn cells(&mut self, label: &str, cells: &[String]) {
-        let mut label = label;
-        let mut line = String::new();
-        for cell in cells {
-            let fits = 2 + LABEL + line.chars().count() + 3 + cell.chars().count() <= WIDTH;
-            if !line.is_empty() && !fits {
-                self.line(label, &line);
-                (label, line) = ("", String::new());
-            }
-            if !line.is_empty() {
-                line.push_str("   ");
-            }
-            line.push_str(cell);
-        }
-        self.line(label, &line);
-    }
-}
-
 /// The report of one run. `workload` is the line that describes its load.
 pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> String {
     let (record, verdict) = (&finished.record, &finished.verdict);
     let style = Style { coloured: detail.coloured };
-    let mut page = Page { text: String::new() };
+    let mut page = Page::default();
 
     let title = format!("{}  on {}, seed {}", record.scenario, record.system, record.seed);
     page.text = format!("{}  {}\n", style.verdict(verdict.passed()), style.strong(&title));
@@ -74,13 +34,9 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
         page.line("set", &format!("{path} = {value}"));
     }
     page.prose("load", workload);
-    operations(&mut page, &plural_of(&record.operation), &record.metrics.operations, record);
-    for (kind, operations) in &record.metrics.kinds {
-        kind_of_user(&mut page, kind, operations);
-    }
-    over_time(&mut page, &record.metrics.series);
+    measured::of_load(&mut page, record);
     if detail.memory {
-        memory(&mut page, record);
+        measured::of_memory(&mut page, record);
     }
     // Where nobody came by there is nothing to say, but for the failure that it may be.
     for (fault, of) in record.faults.iter().filter(|(_, of)| of.visits != Some(0)) {
@@ -110,115 +66,6 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
         }
     }
     page.text
-}
-
-fn operations(page: &mut Page, noun: &str, of: &OperationMetrics, record: &Record) {
-    let mut cells = vec![
-        format!("{} asked", count(of.requested)),
-        format!("{} accepted", count(of.accepted)),
-        format!("{} refused", count(of.refused_total())),
-        match of.accepted {
-            0 => format!("{} completed", count(of.completed)),
-            accepted => {
-                let share = u128::from(of.completed) * 100_000 / u128::from(accepted);
-                format!("{} completed ({} %)", count(of.completed), milli(share as u64))
-            }
-        },
-    ];
-    let more =
-        [("failed", of.failed_total()), ("abandoned", of.abandoned), ("cancelled", of.cancelled)];
-    cells.extend(
-        more.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{} {what}", count(*n))),
-    );
-    page.cells(noun, &cells);
-    reasons(page, "refused", &of.refused);
-    reasons(page, "failed", &of.failed);
-    latency(page, "response", &of.response, "nothing completed");
-    latency(page, "queue wait", &of.queue_wait, "nobody queued");
-    let metrics = &record.metrics;
-    let duration = seconds(metrics.duration_ns);
-    match metrics.throughput_milli() {
-        None => page.line("throughput", "the load took no time"),
-        Some(rate) => {
-            let what = format!("{} /s   {} in {duration}", milli(rate), count(of.completed));
-            page.line("throughput", &what);
-        }
-    }
-}
-
-fn reasons(page: &mut Page, label: &str, counts: &std::collections::BTreeMap<String, u64>) {
-    if !counts.is_empty() {
-        let cells: Vec<String> =
-            counts.iter().map(|(reason, n)| format!("{} {reason}", count(*n))).collect();
-        page.cells(label, &cells);
-    }
-}
-
-fn latency(page: &mut Page, label: &str, of: &LatencyRecord, nothing: &str) {
-    if of.count == 0 {
-        return page.line(label, nothing);
-    }
-    page.cells(
-        label,
-        &[
-            format!("p50 {}", seconds(of.p50_ns)),
-            format!("p95 {}", seconds(of.p95_ns)),
-            format!("p99 {}", seconds(of.p99_ns)),
-        ],
-    );
-    page.cells(
-        "",
-        &[
-            format!("min {}", seconds(of.min_ns)),
-            format!("mean {}", seconds(of.mean_ns)),
-            format!("max {}", seconds(of.max_ns)),
-            format!("count {}", count(of.count)),
-        ],
-    );
-}
-
-fn kind_of_user(page: &mut Page, kind: &str, of: &OperationMetrics) {
-    let mut cells = vec![format!("{} completed", count(of.completed))];
-    if of.refused_total() > 0 {
-        cells.push(format!("{} refused", count(of.refused_total())));
-    }
-    if of.response.count > 0 {
-        cells.push(format!("mean {}", seconds(of.response.mean_ns)));
-        cells.push(format!("p95 {}", seconds(of.response.p95_ns)));
-    }
-    page.cells(kind, &cells);
-}
-
-/// Completions over the load as a row of bars, when there is enough of it to see.
-fn over_time(page: &mut Page, series: &Series) {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    const COLUMNS: usize = 60;
-    let points = &series.completed;
-    if points.len() < 8 {
-        return;
-    }
-    let per_column = points.len().div_ceil(COLUMNS);
-    let sums: Vec<u64> = points.chunks_exact(per_column).map(|chunk| chunk.iter().sum()).collect();
-    let top = sums.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |sum: &u64| if *sum == 0 { ' ' } else { BARS[(*sum * 7).div_ceil(top) as usize] };
-    page.line("over time", &sums.iter().map(bar).collect::<String>());
-    let step = seconds(series.step_ns * per_column as u64);
-    page.line("", &format!("completed in each {step}, at most {}", count(top)));
-}
-
-fn memory(page: &mut Page, record: &Record) {
-    match &record.memory {
-        None => page.line("memory", "not measured: CountingAllocator is not installed"),
-        Some(memory) => page.cells(
-            "memory",
-            &[
-                format!("before {}", bytes(memory.before)),
-                format!("after {}", bytes(memory.after)),
-                format!("peak {}", bytes(memory.peak)),
-                format!("growth {}", bytes(memory.growth)),
-            ],
-        ),
-    }
 }
 
 fn decisions(page: &mut Page, record: &Record) {

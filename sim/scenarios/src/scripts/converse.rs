@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyperlapse::{Distribution, Property, Sim, User};
+use hyperlapse::{Distribution, Metric, Property, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names, show_limit};
 use crate::bot::{Bot, Message, Reason, System, Talk};
@@ -28,6 +28,13 @@ pub const EMPTY_BETWEEN_WAVES: Property = Property::always(
 /// Checked when all have left.
 pub const COUNTERS_ARE_RIGHT: Property =
     Property::always("counters are right", "the bot's totals equal what its users count");
+
+/// Sampled in every turn with a model that has a name.
+pub const TURN_TIME: Metric = Metric::trend("turn_time", "from a message to its answer");
+/// Counted likewise.
+pub const ANSWERS: Metric = Metric::counter("answers", "messages that the bot answered");
+/// What the script records.
+pub const METRICS: &[Metric] = &[TURN_TIME, ANSWERS];
 
 /// What the script checks.
 pub const PROPERTIES: &[Property] =
@@ -90,6 +97,8 @@ pub(super) fn check_counters(sim: &Sim, bot: &dyn Bot, recount: &Recount) {
 /// One conversation of one user.
 pub(super) async fn conversation(user: User, bot: System, names: Names, recount: Arc<Recount>) {
     let settings: &ConversationSettings = user.settings();
+    let tagged = settings.model.as_deref().map(|model| user.tagged(&[("model", model)]));
+    let user = tagged.as_ref().unwrap_or(&user);
     let name = &names[user.id() as usize];
     let mut operation = user.operation();
     let started = match settings.queue {
@@ -112,10 +121,10 @@ pub(super) async fn conversation(user: User, bot: System, names: Names, recount:
     });
 
     // A turn of a conversation that the bot has ended fails; `visit` watches for the end itself.
-    if let Err(reason) = turns(&user, &*talk, settings, operation.number()).await {
+    if let Err(reason) = turns(user, &*talk, settings, operation.number()).await {
         return operation.failed(reason);
     }
-    check_transcript(&user, &*talk, operation.number(), settings.steps);
+    check_transcript(user, &*talk, operation.number(), settings.steps);
     match talk.end() {
         Ok(()) => {
             recount.completed.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +147,12 @@ async fn turns(
         };
         // Where the scenario has faults they strike here.
         let work = user.step("turn", work).await.map_err(|_| "dependency")?;
+        let asked = user.sim().now();
         talk.turn(Message { user: user.id(), conversation, turn }, work).await?;
+        if settings.model.is_some() {
+            user.observe(&TURN_TIME, user.sim().now() - asked);
+            user.add(&ANSWERS, 1);
+        }
     }
     Ok(())
 }
