@@ -37,7 +37,7 @@ where
 
 /// Every user has one turn of a tenth of a second times its number and one.
 async fn turn(user: User) {
-    let model = if user.id() % 2 == 0 { "small" } else { "large" };
+    let model = if user.id().is_multiple_of(2) { "small" } else { "large" };
     let user = user.tagged(&[("model", model)]);
     let id = u64::from(user.id());
     let mut operation = user.operation();
