@@ -60,7 +60,8 @@
 //! | one run | [`run`], [`Sim`], [`User`], [`Operation`] |
 //! | seeded randomness in named streams | [`Streams`] |
 //! | what happened, in one hashed stream | [`Event`], [`Fingerprint`] |
-//! | what was measured | [`Record`], [`Metrics`], [`alloc`] |
+//! | what was measured | [`Record`], [`Metrics`], [`Series`], [`alloc`] |
+//! | metrics of your own, tags | [`Metric`], [`User::add`], [`User::observe`], [`User::tagged`] |
 //! | what must hold | [`Property`], [`Threshold`], [`Verdict`] |
 //! | ready-made checkers | [`check`] |
 //! | what bends a run: yields, late polls, cancellation, faults | [`decision`], [`decision::Fault`], [`User::step`] |
@@ -68,6 +69,47 @@
 //! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | reports | [`report`] |
+//!
+//! # Metrics of your own
+//!
+//! Counters, gauges, rates and trends are constants that a scenario declares. Recording is one line; samples are
+//! events, so they show in traces and are the same for the same seed. What a tagged user does and records is
+//! reported once more by `key=value`.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use hyperlapse::{AllAtOnce, CustomValue, Metric, RunOptions, Scenario};
+//!
+//! const TOKENS: Metric = Metric::counter("tokens", "tokens that the model wrote");
+//! const CACHED: Metric = Metric::rate("cached", "answers that came from the cache");
+//! const TURN: Metric = Metric::trend("turn_time", "from a message to its answer");
+//!
+//! let scenario = Scenario::builder("chat", AllAtOnce::users(4))
+//!     .metric(&TOKENS)
+//!     .metric(&CACHED)
+//!     .metric(&TURN)
+//!     .build()
+//!     .unwrap();
+//! let record = hyperlapse::run(&scenario, RunOptions::seed(7), |sim| async move {
+//!     sim.drive(|user| async move {
+//!         let user = user.tagged(&[("model", if user.id() == 0 { "large" } else { "small" })]);
+//!         let mut operation = user.operation();
+//!         operation.accepted();
+//!         let asked = user.sim().now();
+//!         user.sleep(Duration::from_millis(80)).await;
+//!         user.add(&TOKENS, 17);
+//!         user.rate(&CACHED, false);
+//!         user.observe(&TURN, user.sim().now() - asked);
+//!         operation.completed();
+//!     })
+//!     .await;
+//! });
+//! let tokens = &record.metrics.custom["tokens"];
+//! assert_eq!(tokens.all, CustomValue::Counter { total: 68 });
+//! assert_eq!(tokens.by_tag["model=large"], CustomValue::Counter { total: 17 });
+//! assert_eq!(record.metrics.tags["model=small"].completed, 3);
+//! ```
 //!
 //! # What is simulated, and what is not
 //!

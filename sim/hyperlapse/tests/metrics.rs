@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use hyperlapse::report::Detail;
 use hyperlapse::{
-    AllAtOnce, Closed, CustomValue, Event, EventKind, Keep, MAX_TAGS, Metric, MetricUnit,
-    PerUserIterations, Record, RunOptions, Scenario, Suite, User, Workload, run,
+    AllAtOnce, Closed, CustomValue, Event, EventKind, Iterations, Keep, MAX_TAGS, Metric,
+    MetricUnit, PerUserIterations, Record, RunOptions, Scenario, Suite, User, Workload, run,
 };
 
 #[global_allocator]
@@ -117,9 +118,7 @@ fn a_tag_too_many_is_named_and_values_that_come_again_are_none() {
         user.tagged(&[("user", "17")]).add(&TOKENS, 1);
     });
     assert_eq!(record.metrics.custom["tokens"].by_tag.len(), MAX_TAGS);
-    insta::assert_snapshot!(record.panics[0].message, @r"
-    the tag `user=17` is one too many: a run may use 128 tags, keys with a value, and 1024 sets of them; tags are for what comes in a few kinds, `note` is for what is different each time
-    ");
+    insta::assert_snapshot!(record.panics[0].message, @"the tag `user=17` is one too many: a run may use 128 tags, keys with a value, and 1024 sets of them; tags are for what comes in a few kinds, `note` is for what is different each time");
 }
 
 #[test]
@@ -260,4 +259,65 @@ fn a_run_that_ends_in_the_middle_counts_who_is_still_there() {
     assert!(metrics.series.active.iter().all(|active| *active == 3));
     let events = record.kept_events.iter();
     assert_eq!(events.filter(|event| event.kind == EventKind::LoadEnded).count(), 0);
+}
+
+/// What a report says of an open model, whose iterations begin late, find no user, or are cut off.
+#[test]
+fn a_report_tells_service_from_response_and_who_came_late_or_not_at_all() {
+    let suite = Suite::new("suite", "0.1.0")
+        .metrics(&METRICS)
+        .system("none", "nothing", |_| ())
+        .script("turns", "takes turns", &[], |sim, ()| async move { sim.drive(turn).await })
+        .scenario(
+            "late.toml",
+            r#"
+            name = "late"
+            script = "turns"
+            workload = { kind = "all-at-once", users = 4 }
+            "#,
+        );
+    let case = suite.case("late", None, &[]).unwrap();
+    let mut finished = suite.run(&case, 0);
+    let metrics = &mut finished.record.metrics;
+    metrics.operations.service = metrics.tags["model=small"].response.clone();
+    metrics.iterations = Iterations {
+        started: 4,
+        interrupted: 1,
+        dropped: 2,
+        start_delay: metrics.tags["model=large"].response.clone(),
+    };
+    let detail = Detail { memory: false, coloured: false };
+    let text = hyperlapse::report::run(&finished, "", "four users", detail);
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    insta::assert_snapshot!(text, @r"
+    PASS  late  on none, seed 0
+      load           four users
+      operations     4 asked   4 accepted   0 refused   4 completed (100.0 %)
+      response       p50 0.200 s   p95 0.400 s   p99 0.400 s
+                     min 0.100 s   mean 0.250 s   max 0.400 s   count 4
+      service        p50 0.100 s   p95 0.300 s   p99 0.300 s
+                     min 0.100 s   mean 0.200 s   max 0.300 s   count 2
+      queue wait     nobody queued
+      throughput     10.0 /s   4 in 0.400 s
+      iterations     4 begun   2 late   2 dropped: no user was free   1 interrupted
+      start delay    p50 0.200 s   p95 0.400 s   p99 0.400 s
+                     min 0.200 s   mean 0.300 s   max 0.400 s   count 2
+      model=large    2 completed   mean 0.300 s   p95 0.400 s
+      model=small    2 completed   mean 0.200 s   p95 0.300 s
+      cache_hit      25.0 %   1 of 4
+                     model=large: 50.0 %   1 of 2
+                     model=small: 0.0 %   0 of 2
+      depth          last 2   min -1   max 2
+                     model=large: last 2   min 0   max 2
+                     model=small: last 1   min -1   max 1
+      reply          mean 1.5 KB   p95 3.0 KB   max 3.0 KB   4 times
+                     model=large: mean 2.0 KB   p95 3.0 KB   max 3.0 KB   2 times
+                     model=small: mean 1.0 KB   p95 2.0 KB   max 2.0 KB   2 times
+      tokens         100   250.0 /s
+                     model=large: 60
+                     model=small: 40
+      turn           mean 0.250 s   p95 0.400 s   max 0.400 s   4 times
+                     model=large: mean 0.300 s   p95 0.400 s   max 0.400 s   2 times
+                     model=small: mean 0.200 s   p95 0.300 s   max 0.300 s   2 times
+    ");
 }

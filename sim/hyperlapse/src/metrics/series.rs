@@ -15,7 +15,7 @@ use super::custom::{Metric, MetricKind, Sample};
 use super::dense::{self, Dense, Sparse};
 use crate::alloc;
 
-/// Points before the step doubles.
+/// Points before the step doubles; even.
 pub(crate) const POINTS: usize = 512;
 
 /// Counts, levels and percentiles per step of virtual time since the load started. All columns are
@@ -274,15 +274,13 @@ impl SeriesFold {
         self.end_step(alloc::live_bytes());
         let mut point = (at_ns / self.step_ns) as usize;
         while point >= POINTS {
+            // Half as many points end where the upper half begins: the step that has ended stays ended.
             self.coarsen();
             point = (at_ns / self.step_ns) as usize;
         }
         while self.past.memory.len() < point {
             // Nothing happened in these steps; what stood goes on standing.
             self.end_step(self.past.memory.last().copied().unwrap_or(0));
-        }
-        if self.past.memory.len() > point {
-            self.reopen_step();
         }
         self.end_ns = (point as u64 + 1) * self.step_ns;
     }
@@ -304,26 +302,6 @@ impl SeriesFold {
         for own in &mut self.own {
             let next = if let Join::Level = own.join { own.level } else { 0 };
             own.points.push(std::mem::replace(&mut own.now, next));
-        }
-    }
-
-    /// Goes on with the last step of the columns: coarser steps have made it part of the one that goes on.
-    fn reopen_step(&mut self) {
-        const LAST: &str = "a step has ended";
-        let (now, past) = (&mut self.now, &mut self.past);
-        for (column, sum) in past.sums.iter_mut().zip(&mut now.sums) {
-            *sum += column.pop().expect(LAST);
-        }
-        for (column, most) in past.most.iter_mut().zip(&mut now.most) {
-            *most = (*most).max(column.pop().expect(LAST));
-        }
-        now.response.refill(&past.response.pop().expect(LAST));
-        now.response_max = now.response_max.max(past.response_max.pop().expect(LAST));
-        now.queue_wait.refill(&past.queue_wait.pop().expect(LAST));
-        now.queue_wait_max = now.queue_wait_max.max(past.queue_wait_max.pop().expect(LAST));
-        past.memory.pop();
-        for own in &mut self.own {
-            own.now = own.join.both(own.points.pop().expect(LAST), own.now);
         }
     }
 
