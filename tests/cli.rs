@@ -268,3 +268,44 @@ fn a_sweep_prints_the_same_with_any_number_of_jobs() {
     };
     assert_eq!(sweep("1"), sweep("5"));
 }
+
+#[test]
+fn json_of_a_breaking_point_is_one_object_and_the_same_with_any_number_of_jobs() {
+    let folder = folder();
+    let with = |jobs: &str| {
+        let args = ["limit", "queue-limit", "--format", "json", "--jobs", jobs];
+        let output = output(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stderr), "");
+        serde_json::from_slice::<Value>(&output.stdout).expect("it is JSON")
+    };
+    let report = with("1");
+    assert_eq!(keys(&report), ["build", "format", "host", "limit"]);
+    let limit = &report["limit"];
+    assert_eq!(limit["setting"], "workload.users");
+    let [holds, breaks] = ["holds", "breaks"].map(|key| limit[key]["value"].as_u64().unwrap());
+    assert_eq!(breaks, holds + 1);
+    let curve = limit["curve"].as_array().unwrap();
+    let loads: Vec<u64> = curve.iter().map(|p| p["load"]["value"].as_u64().unwrap()).collect();
+    assert!(loads.is_sorted() && loads.contains(&holds) && loads.contains(&breaks), "{loads:?}");
+    // The seed file of the first break is there, and the second search finds the very same.
+    let files = seed_files(&folder.path().join("target/hyperlapse"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert!(files[0].ends_with(report["host"]["seed_file"].as_str().unwrap()));
+    assert_eq!(report, with("5"));
+}
+
+#[test]
+fn the_line_that_a_breaking_point_prints_replays_its_first_break() {
+    let folder = folder();
+    let limit = output(folder.path(), &["limit", "breaking-point"]);
+    let report = text(&limit.stdout);
+    let line = report.lines().find_map(|line| line.trim().strip_prefix("replay "));
+    let words: Vec<&str> = line.expect("a break has its line").trim().split(' ').collect();
+    let replay =
+        Command::new(words[0]).args(&words[1..]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(replay.status.code(), Some(1));
+    let replayed = text(&replay.stdout);
+    assert!(replayed.contains(": reproduced: the same failure by the same"), "{replayed}");
+    assert!(replayed.contains("starts.refused == 0"), "{replayed}");
+}

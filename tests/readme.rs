@@ -1,7 +1,7 @@
 //! What the README shows is what the command prints.
 
-use hyperlapse::SeedFile;
 use hyperlapse::report::{self, CaseSummary, Detail};
+use hyperlapse::{LimitOptions, SeedFile};
 
 /// The text block that follows the marker.
 fn shown(marker: &str) -> String {
@@ -33,6 +33,14 @@ fn the_summary_in_the_readme_is_the_one_that_is_printed() {
     let summaries: Vec<&CaseSummary> = summaries.iter().collect();
     let printed = report::summary(&summaries, "conversation", "", None, false);
     assert_eq!(shown("summary"), printed);
+}
+
+#[test]
+fn the_breaking_point_in_the_readme_is_the_one_that_is_printed() {
+    let suite = conversation_load::suite();
+    let case = suite.case("queue-limit", None, &[]).unwrap();
+    let limit = suite.limit(&case, &LimitOptions::default()).unwrap();
+    assert_eq!(shown("limit"), report::limit(&limit, case.scenario.about(), None, false));
 }
 
 #[test]

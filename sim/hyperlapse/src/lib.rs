@@ -68,6 +68,7 @@
 //! | failures that replay for ever | [`SeedFile`], [`compare_replay`] |
 //! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
+//! | the most load that holds | [`Suite::limit`] |
 //! | reports | [`report`] |
 //!
 //! # Metrics of your own
@@ -139,6 +140,7 @@ mod event;
 mod explain;
 mod guard;
 mod input;
+mod limit;
 mod metrics;
 mod plan;
 mod property;
@@ -150,7 +152,6 @@ mod scenario;
 mod seed_file;
 mod shrink;
 mod suite;
-#[cfg(feature = "cli")]
 mod sweep;
 mod systematic;
 mod threshold;
@@ -167,6 +168,9 @@ pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
 pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
 pub use guard::{Finding, HostSource};
 pub use input::{InputError, Source};
+pub use limit::{
+    Broken, Ignored, Limit, LimitOptions, LimitProgress, LoadPoint, LoadValue, SeedLimit, Spread,
+};
 pub use metrics::{
     CustomMetric, CustomValue, Iterations, LatencyRecord, MAX_TAGS, Memory, Metric, MetricKind,
     MetricUnit, Metrics, OperationMetrics, Sample, Series, Tags, TimeSpent, TrendRecord,

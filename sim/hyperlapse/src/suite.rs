@@ -324,6 +324,16 @@ impl<S: Clone + Send + 'static> Suite<S> {
         })
     }
 
+    /// The text of the case's scenario with what was set.
+    pub(crate) fn effective(&self, case: &Case) -> Source {
+        Source::new(Arc::clone(&case.source.name), Arc::clone(&case.effective))
+    }
+
+    /// Every key that may stand at the top of a scenario file.
+    pub(crate) fn root_keys(&self) -> Vec<&str> {
+        self.vocabulary.root_keys()
+    }
+
     /// The same case with this set instead of what is.
     pub(crate) fn vary(&self, case: &Case, set: &[Override]) -> Result<Case, InputError> {
         self.case_of(&case.source, case.text.clone(), Some(&case.system), set)

@@ -54,8 +54,13 @@ const SCENARIOS: &[(&str, &str)] = &[
 ];
 
 /// Scenarios that are run when they are named.
-const ON_DEMAND: &[(&str, &str)] =
-    &[scenario!("panicking-users"), scenario!("storm"), scenario!("storm-drain")];
+const ON_DEMAND: &[(&str, &str)] = &[
+    scenario!("panicking-users"),
+    scenario!("storm"),
+    scenario!("storm-drain"),
+    scenario!("breaking-point"),
+    scenario!("queue-limit"),
+];
 
 /// The suite.
 pub fn suite() -> Suite<System> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::decision::StrategyChoice;
 use crate::report::{self, REPORTERS, Reporter};
@@ -38,6 +38,8 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Search for the fewest decisions, users and steps that fail as a seed file does, and explain them
     Shrink(ShrinkArgs),
+    /// Search for the breaking point: the most load for which everything holds
+    Limit(LimitArgs),
 }
 
 impl Default for Command {
@@ -171,6 +173,67 @@ fn report_to(text: &str) -> Result<ReportTo, String> {
     Ok(ReportTo { reporter, path: PathBuf::from(path) })
 }
 
+#[derive(Debug, Parser)]
+pub(super) struct LimitArgs {
+    /// The name of a scenario, or the path of a scenario file
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenario: String,
+    /// The setting that is raised, as --set names it [default: the workload's rate, or its users]
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub(super) vary: Option<String>,
+    /// The load to begin with, such as 20, 10/s or 50ms [default: what the scenario says]
+    #[arg(long, value_name = "LOAD")]
+    pub(super) from: Option<String>,
+    /// The most load to try [default: 1,024 times the first]
+    #[arg(long, value_name = "LOAD")]
+    pub(super) to: Option<String>,
+    /// Lower the setting instead: for one of which less is more load, such as a pause
+    #[arg(long)]
+    pub(super) lower: bool,
+    /// How close the point is found, as a value or a share of it such as 2% [default: whole numbers exactly,
+    /// others to 1%]
+    #[arg(long, value_name = "N|%")]
+    pub(super) tolerance: Option<String>,
+    /// Seeds from A up to, not including, B: a load holds when it holds with all of them
+    #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..5")]
+    pub(super) seeds: Range<u64>,
+    /// Let thresholds count that ask for an exact or a least number too
+    #[arg(long)]
+    pub(super) all_thresholds: bool,
+    /// Exit with 1 when the last load that holds is less than this
+    #[arg(long, value_name = "LOAD")]
+    pub(super) at_least: Option<String>,
+    /// The system to test, instead of the scenario's own
+    #[arg(long, value_name = "NAME")]
+    pub(super) system: Option<String>,
+    /// Change a setting of the scenario
+    #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
+    pub(super) set: Vec<Override>,
+    /// Runs side by side [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = jobs, allow_negative_numbers = true)]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(super) format: TextOrJson,
+    /// Where the seed file of the first break goes
+    #[arg(long, value_name = "DIR", default_value = "target/hyperlapse")]
+    pub(super) out: PathBuf,
+    /// A process for each run: for systems with global state, or that crash
+    #[arg(long)]
+    pub(super) isolate: bool,
+    /// Host time without any sign of life after which a run is given up as hung
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    pub(super) hang_after: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TextOrJson {
+    /// For people
+    Text,
+    /// For programs: one object
+    Json,
+}
+
 fn seed(text: &str) -> Result<u64, String> {
     let seed = text.parse().ok().filter(|seed| *seed <= MAX_SEED);
     seed.ok_or_else(|| format!("expected a whole number from 0 to {MAX_SEED}"))
@@ -194,6 +257,13 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
 /// The error of an override is told without its picture: clap shows the argument itself.
 fn set(text: &str) -> Result<Override, String> {
     text.parse().map_err(|_| "expected the form PATH=VALUE, such as users=100".to_owned())
+}
+
+fn path(text: &str) -> Result<String, String> {
+    match text.split('.').any(|part| part.trim().is_empty()) {
+        true => Err("expected the path of a setting, such as workload.users".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }
 
 fn strategy(text: &str) -> Result<StrategyChoice, String> {

@@ -7,12 +7,14 @@
 //! | [`replay`] | `replay` |
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
 //! | [`output`] | where reports go |
+//! | [`limit`] | `limit` |
 //! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
 //! | [`exit`] | what the exit code says |
 
 mod args;
 pub(crate) mod isolate;
+mod limit;
 mod list;
 mod output;
 mod replay;
@@ -98,6 +100,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             Command::List => list::list(self, &mut terminal),
             Command::Replay(args) => replay::replay(self, &args, &mut terminal),
             Command::Shrink(args) => shrink::shrink(self, &args, &mut terminal),
+            Command::Limit(args) => limit::limit(self, &args, &mut terminal),
         };
         match done {
             Ok(code) => code,

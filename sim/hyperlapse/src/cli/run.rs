@@ -37,7 +37,8 @@ fn cases<S: Clone + Send + 'static>(
     scenarios.iter().map(|name| case(suite, name, system, set)).collect()
 }
 
-fn case<S: Clone + Send + 'static>(
+/// The case that a name or a path stands for.
+pub(super) fn case<S: Clone + Send + 'static>(
     suite: &Suite<S>,
     name: &str,
     system: Option<&str>,

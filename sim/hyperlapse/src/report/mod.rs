@@ -6,10 +6,13 @@
 //! | [`run()`] | one run, for a terminal of 80 columns |
 //! | [`summary()`] | all runs in a table, failures grouped |
 //! | [`explanation()`] | why a run failed, step by step |
+//! | [`limit()`] | a breaking point with its curve |
 //! | [`plan()`] | what a run will do |
 
 mod explanation;
 pub mod json;
+mod limit;
+mod limit_chart;
 mod measured;
 mod page;
 mod plan;
@@ -25,6 +28,7 @@ pub(crate) mod svg;
 mod text;
 
 pub use explanation::explanation;
+pub use limit::{limit, limit_json};
 pub use plan::plan;
 pub use reporter::{Growing, Make, OneRun, REPORTERS, Reporter, reporter};
 pub use results::{CaseResults, Explained, KEPT_FAILING, Kept, Results, RunLine, TOLD_FAILING};

@@ -62,7 +62,7 @@ pub(crate) fn apply(
             let error_text = error.message().to_owned();
             InputError::new(error_text).at(source, error.span().unwrap_or(0..0))
         })?;
-    let parts = resolve(document.as_table(), set, root_keys)
+    let parts = resolve(document.as_table(), &set.path, root_keys)
         .map_err(|error| error.context(format_args!("--set {set} in {}", source.name)))?;
     let value: Value = set.value.parse().unwrap_or_else(|_| Value::from(set.value.as_str()));
     put(document.as_item_mut(), &parts, value)
@@ -71,8 +71,19 @@ pub(crate) fn apply(
     Ok((Source::new(name, document.to_string()), parts.join(".")))
 }
 
-fn resolve(root: &Table, set: &Override, root_keys: &[&str]) -> Result<Vec<String>, InputError> {
-    let parts: Vec<String> = set.path.split('.').map(str::to_owned).collect();
+/// The whole path of a setting, of which `path` may be the last part alone.
+pub(crate) fn whole_path(
+    source: &Source,
+    path: &str,
+    root_keys: &[&str],
+) -> Result<String, InputError> {
+    // A text that cannot be read has been refused before.
+    let document: DocumentMut = source.text.parse().unwrap_or_default();
+    Ok(resolve(document.as_table(), path, root_keys)?.join("."))
+}
+
+fn resolve(root: &Table, path: &str, root_keys: &[&str]) -> Result<Vec<String>, InputError> {
+    let parts: Vec<String> = path.split('.').map(str::to_owned).collect();
     if parts.len() > 1 || root_keys.contains(&parts[0].as_str()) {
         return Ok(parts);
     }
@@ -84,8 +95,8 @@ fn resolve(root: &Table, set: &Override, root_keys: &[&str]) -> Result<Vec<Strin
         [leaf] => Ok(leaf.clone()),
         [] => {
             let names = leaves.iter().filter_map(|leaf| leaf.last()).map(String::as_str);
-            let message = format!("there is no setting `{}`", set.path);
-            let error = InputError::new(message).nearest(&set.path, names);
+            let message = format!("there is no setting `{path}`");
+            let error = InputError::new(message).nearest(path, names);
             Err(error.label(
                 "a setting that the file leaves out takes its whole path, such as `workload.users`",
             ))
@@ -93,7 +104,7 @@ fn resolve(root: &Table, set: &Override, root_keys: &[&str]) -> Result<Vec<Strin
         _ => {
             let paths: Vec<String> =
                 of_name.iter().map(|leaf| format!("`{}`", leaf.join("."))).collect();
-            let message = format!("`{}` could be {}", set.path, paths.join(" or "));
+            let message = format!("`{path}` could be {}", paths.join(" or "));
             Err(InputError::new(message).help("give the whole path"))
         }
     }

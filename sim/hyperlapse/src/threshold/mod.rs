@@ -59,6 +59,36 @@ impl Threshold {
         self.metric.measure.unit() == Unit::Bytes
     }
 
+    /// Why it says nothing of how much load is too much, if that is so: then it breaks because the load is another one
+    /// than the one that it was written for, or a smaller one.
+    pub(crate) fn is_not_of_load(&self) -> Option<&'static str> {
+        let Bound::Value(bound) = &self.bound else { return None };
+        let unit = self.metric.measure.unit();
+        // None at all and all of them are bounds: nothing can be beyond.
+        let extreme =
+            bound.numerator == 0 || unit == Unit::Share && bound.numerator == bound.denominator;
+        match self.comparison {
+            Comparison::Equal if extreme => None,
+            Comparison::Equal | Comparison::NotEqual => {
+                Some("holds for one load only: it asks for an exact value")
+            }
+            Comparison::Greater | Comparison::GreaterOrEqual if unit == Unit::Count => {
+                Some("asks for a least number: more load makes more")
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is about time that somebody waits: where nobody waited there is nothing to complain of.
+    pub(crate) fn is_of_waiting(&self) -> bool {
+        matches!(self.metric.measure, metric::Measure::QueueWait(_)) && !self.asks_for_more()
+    }
+
+    /// Whether it asks for more rather than for less.
+    pub(crate) fn asks_for_more(&self) -> bool {
+        matches!(self.comparison, Comparison::Greater | Comparison::GreaterOrEqual)
+    }
+
     /// The kind of user that it is about, if it is about one, and where the name stands in the text.
     pub(crate) fn kind(&self) -> Option<(&str, std::ops::Range<usize>)> {
         self.metric.kind.as_ref().map(|(name, span)| (name.as_str(), span.clone()))
