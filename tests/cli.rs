@@ -169,6 +169,93 @@ fn a_seed_file_goes_where_out_says_and_never_over_another() {
     assert!(third.contains(&format!("replay {}", second.display())), "{third}");
 }
 
+/// All files below a folder, by their paths within it.
+fn files_below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for path in seed_files(&next) {
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push(path.strip_prefix(folder).unwrap().display().to_string()),
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn reports_are_written_whole_in_folders_that_are_made_and_replace_what_their_user_named() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("out")).unwrap();
+    fs::write(path("out/junit.xml"), "an older report").unwrap();
+    fs::write(path("out/mine.txt"), "mine").unwrap();
+    let args =
+        ["run", "user-limit", "--report", "junit=out/junit.xml", "--report", "json=a/b/runs.json"];
+    let output = output(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(files_below(folder.path()), ["a/b/runs.json", "out/junit.xml", "out/mine.txt"]);
+    assert!(fs::read_to_string(path("out/junit.xml")).unwrap().starts_with("<?xml"));
+    assert_eq!(fs::read_to_string(path("out/mine.txt")).unwrap(), "mine");
+    let json: Value = serde_json::from_slice(&fs::read(path("a/b/runs.json")).unwrap()).unwrap();
+    let printed = output_json(&folder, &["run", "user-limit", "--format", "json"]);
+    assert_eq!(without_host(json), without_host(printed));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode();
+        assert_eq!(mode("out/junit.xml"), mode("out/mine.txt"), "as any file of this user");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
+    let folder = folder();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let args = [&FAILING[..], &["--report", "junit=file/junit.xml"]].concat();
+    let output = output(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(70));
+    assert!(text(&output.stderr).starts_with("error: cannot write file/junit.xml: "));
+    assert_eq!((text(&output.stdout), files_below(folder.path())), ("", vec!["file".to_owned()]));
+}
+
+#[test]
+fn a_folder_for_runs_has_a_file_of_each_and_a_folder_for_all_those_that_are_kept() {
+    let folder = folder();
+    let sweep = ["run", "queue", "--seeds", "3..9", "--jobs", "2"];
+    let args = [&sweep[..], &["--report", "csv=runs/", "--report-dir", "all"]].concat();
+    let output = output(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let each: Vec<String> = (3..9).map(|seed| format!("queue-manager-seed-{seed}.csv")).collect();
+    assert_eq!(files_below(&folder.path().join("runs")), each);
+    let all = files_below(&folder.path().join("all"));
+    for whole in ["hyperlapse.json", "hyperlapse.md", "hyperlapse.txt", "hyperlapse.xml"] {
+        assert!(all.iter().any(|file| file == whole), "{whole} is not in {all:?}");
+    }
+    // The first, the median and the slowest, each in every format of one run.
+    let of = |extension: &str| {
+        all.iter().filter(|file| file.starts_with("queue-") && file.ends_with(extension)).count()
+    };
+    let kept = of(".csv");
+    assert!((2..=3).contains(&kept), "{all:?}");
+    assert!([".hgrm", ".hlog", ".trace.json"].iter().all(|one| of(one) == kept), "{all:?}");
+    assert!(all.contains(&"queue-manager-seed-3.csv".to_owned()));
+    // Whatever else is written, a run has the same file.
+    let read = |path: &str| fs::read_to_string(folder.path().join(path)).unwrap();
+    assert_eq!(read("runs/queue-manager-seed-3.csv"), read("all/queue-manager-seed-3.csv"));
+}
+
+#[test]
+fn two_scenarios_of_one_name_have_files_of_their_own() {
+    let folder = folder();
+    let args = ["run", "user-limit", "user-limit", "--report", "hgrm=runs/"];
+    assert_eq!(output(folder.path(), &args).status.code(), Some(0));
+    let expected = ["user-limit-manager-2-seed-0.hgrm", "user-limit-manager-seed-0.hgrm"];
+    assert_eq!(files_below(&folder.path().join("runs")), expected);
+}
+
 #[test]
 fn a_folder_that_takes_no_seed_file_does_not_lose_the_failure() {
     let folder = folder();

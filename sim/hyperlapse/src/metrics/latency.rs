@@ -21,6 +21,13 @@ fn histogram() -> Histogram<u64> {
     histogram
 }
 
+/// An empty histogram with the same buckets and room for every time, for those who take no growing one.
+#[cfg(feature = "cli")]
+pub(crate) fn whole_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
+        .expect("the bounds of the histogram are constants that are right")
+}
+
 /// Takes times as they come.
 #[derive(Debug, Clone)]
 pub(crate) struct Latencies {

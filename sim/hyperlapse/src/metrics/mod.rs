@@ -29,7 +29,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use collector::Collector;
 pub use custom::{CustomMetric, CustomValue, Metric, MetricKind, MetricUnit, Sample, TrendRecord};
+#[cfg(test)]
+pub(crate) use latency::Latencies;
 pub use latency::LatencyRecord;
+#[cfg(feature = "cli")]
+pub(crate) use latency::whole_histogram;
 pub use series::Series;
 pub use tags::{MAX_TAGS, Tags};
 pub(crate) use users::KindsOfUsers;

@@ -9,10 +9,19 @@
 //! | [`limit()`] | a breaking point with its curve |
 //! | [`plan()`] | what a run will do |
 
+#[cfg(feature = "cli")]
+mod csv;
 mod explanation;
+#[cfg(feature = "cli")]
+mod hgrm;
+#[cfg(feature = "cli")]
+mod hlog;
 pub mod json;
 mod limit;
 mod limit_chart;
+#[cfg(feature = "cli")]
+mod junit;
+mod markdown;
 mod measured;
 mod page;
 mod plan;
@@ -26,6 +35,7 @@ mod summary;
 #[allow(dead_code, unused_imports)]
 pub(crate) mod svg;
 mod text;
+mod trace;
 
 pub use explanation::explanation;
 pub use limit::{limit, limit_json};

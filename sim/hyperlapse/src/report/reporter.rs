@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use super::{Results, json, text};
+use super::{Results, json, markdown, text, trace};
+#[cfg(feature = "cli")]
+use super::{csv, hgrm, hlog, junit};
 use crate::suite::{Case, Finished};
 
 /// A report format.
@@ -61,7 +63,20 @@ pub struct OneRun<'a> {
 }
 
 /// All formats, in the order of the help.
-pub const REPORTERS: &[Reporter] = &[text::REPORTER, json::REPORTER];
+pub const REPORTERS: &[Reporter] = &[
+    text::REPORTER,
+    json::REPORTER,
+    markdown::REPORTER,
+    #[cfg(feature = "cli")]
+    junit::REPORTER,
+    #[cfg(feature = "cli")]
+    csv::REPORTER,
+    #[cfg(feature = "cli")]
+    hgrm::REPORTER,
+    #[cfg(feature = "cli")]
+    hlog::REPORTER,
+    trace::REPORTER,
+];
 
 /// The format of that name.
 pub fn reporter(name: &str) -> Option<&'static Reporter> {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::seen::Seen;
 use super::style::{Style, wrap};
+#[cfg(feature = "cli")]
+use crate::suite::Case;
 use crate::suite::Finished;
 use crate::units::{count, plural, seconds};
 use crate::verdict::FailureKind;
@@ -12,26 +14,26 @@ use crate::verdict::FailureKind;
 /// Runs of one case, folded.
 #[derive(Debug, Default)]
 pub struct CaseSummary {
-    scenario: String,
-    system: String,
-    runs: u64,
-    failed: u64,
-    completed: u64,
-    refused: u64,
+    pub(super) scenario: String,
+    pub(super) system: String,
+    pub(super) runs: u64,
+    pub(super) failed: u64,
+    pub(super) completed: u64,
+    pub(super) refused: u64,
     /// The least and the greatest p95 of all runs.
-    p95_ns: Option<(u64, u64)>,
-    virtual_ns: u64,
-    failures: BTreeMap<(FailureKind, String), FailureGroup>,
-    seen: Seen,
+    pub(super) p95_ns: Option<(u64, u64)>,
+    pub(super) virtual_ns: u64,
+    pub(super) failures: BTreeMap<(FailureKind, String), FailureGroup>,
+    pub(super) seen: Seen,
 }
 
 /// Runs that failed alike.
 #[derive(Debug)]
-struct FailureGroup {
-    seeds: u64,
-    first_seed: u64,
-    message: String,
-    seed_file: Option<PathBuf>,
+pub(super) struct FailureGroup {
+    pub(super) seeds: u64,
+    pub(super) first_seed: u64,
+    pub(super) message: String,
+    pub(super) seed_file: Option<PathBuf>,
 }
 
 impl CaseSummary {
@@ -70,6 +72,11 @@ impl CaseSummary {
     /// Whether every run held, and what must happen in some run of a sweep did.
     pub fn passed(&self) -> bool {
         self.failed == 0 && self.seen.missing().is_empty()
+    }
+
+    /// What must happen in some run of a sweep, and did not.
+    pub(super) fn missing(&self) -> Vec<String> {
+        self.seen.missing()
     }
 }
 
@@ -146,15 +153,41 @@ pub(crate) fn replay_line(command: &str, seed_file: &Path) -> String {
     format!("{command} replay {}", pasteable(seed_file))
 }
 
+/// The line that runs a seed of a case, to paste.
+#[cfg(feature = "cli")]
+pub(super) fn run_line(command: &str, case: &Case, seed: u64) -> String {
+    // A scenario that the suite does not bring is known by its file.
+    let scenario = match case.text {
+        Some(_) => &case.source.name,
+        None => case.scenario.name(),
+    };
+    let (scenario, system) = (quoted(scenario), quoted(&case.system));
+    let mut line = format!("{command} run {scenario} --system {system} --seed {seed}");
+    for set in &case.set {
+        line.push_str(&format!(" --set {}", quoted(&set.to_string())));
+    }
+    if let Some(strategy) = &case.strategy {
+        line.push_str(&format!(" --strategy {}", strategy.name()));
+    }
+    line
+}
+
 /// A path as a shell takes it.
 fn pasteable(path: &Path) -> String {
-    let path = path.display().to_string();
+    quoted(&path.display().to_string())
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// Two quantities as one, the unit once where both have the same: `0.012-0.040 s`.
-fn span(low: &str, high: &str) -> String {
+pub(super) fn span(low: &str, high: &str) -> String {
     match (low.rsplit_once(' '), high.rsplit_once(' ')) {
         (Some((number, unit)), Some((_, same))) if unit == same && !number.contains(' ') => {
             format!("{number}-{high}")

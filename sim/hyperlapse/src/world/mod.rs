@@ -52,6 +52,8 @@ pub(crate) use context::short_path;
 pub use drive::Drive;
 use host::asked::Asked;
 pub use sample::Observation;
+#[cfg(feature = "cli")]
+pub(crate) use sim::EPOCH;
 use sim::Shared;
 pub use sim::Sim;
 pub use user::{Operation, User};

@@ -27,7 +27,7 @@ use crate::scenario::Scenario;
 use crate::units;
 
 /// The wall clock of every run begins here: 2030-01-01T00:00:00Z.
-pub(super) const EPOCH: Duration = Duration::from_secs(1_893_456_000);
+pub(crate) const EPOCH: Duration = Duration::from_secs(1_893_456_000);
 
 /// What all handles of one run share.
 pub(crate) struct Shared {

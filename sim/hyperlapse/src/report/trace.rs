@@ -1,0 +1,311 @@
+//! A run as a Chrome trace, which [Perfetto](https://ui.perfetto.dev) opens.
+//!
+//! Each virtual user is a thread with its operations as spans: one from asking to the end, and in it the time in the
+//! queue and the time in which it was served. What else users and tasks did (arrivals, decisions, faults, violations,
+//! notes) are instants, and how many operations were active and waiting are counters. Where a user has several
+//! operations at a time each has a thread of its own, since spans of one thread must lie within each other.
+//!
+//! The format is the JSON of Google's "Trace Event Format"; times are microseconds. A long run is told by its last
+//! events: how many came before stands in the trace. About 250 bytes for each operation.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::reporter::{Make, OneRun, Reporter};
+use crate::event::{Actor, Event, EventKind};
+use crate::record::Record;
+use crate::units::{count, plural_of};
+
+/// For Perfetto.
+pub(super) const REPORTER: Reporter = Reporter {
+    name: "trace",
+    about: "Chrome trace of one run, which Perfetto opens: users as tracks, operations as spans",
+    extension: "trace.json",
+    make: Make::EachRun { make: trace, events: true },
+};
+
+/// All tracks are of one process: the run.
+const PID: u32 = 1;
+
+fn trace(run: &OneRun<'_>) -> String {
+    let record = &run.finished.record;
+    let mut trace = Trace::new(&record.operation);
+    let left_out = record.events - record.kept_events.len() as u64;
+    let begin = record.kept_events.first().map_or(0, |event| event.at_ns);
+    if left_out > 0 {
+        let text = format!("{} events came before and are left out", count(left_out));
+        trace.instant(begin, &(Actor::World, 0), 'g', &text, "note", "");
+    }
+    for event in &record.kept_events {
+        trace.add(event);
+    }
+    trace.end(record.virtual_ns);
+    trace.levels(&record.kept_events);
+    trace.text(record, left_out)
+}
+
+/// An actor, and which of its operations at a time: spans of one track lie within each other.
+type Track = (Actor, usize);
+
+/// One event of the trace, still without the number of its track.
+struct Entry {
+    at_ns: u64,
+    /// Of spans.
+    length_ns: u64,
+    /// `None` for counters, which belong to the run.
+    track: Option<Track>,
+    /// From the phase on, without the closing brace.
+    rest: String,
+}
+
+/// An operation that goes on.
+struct Open {
+    asked_ns: u64,
+    /// When it was accepted, and since when it had queued.
+    accepted: Option<(u64, Option<u64>)>,
+}
+
+struct Trace<'a> {
+    noun: &'a str,
+    entries: Vec<Entry>,
+    /// What goes on, by user and place among its tracks.
+    open: BTreeMap<Actor, Vec<Option<Open>>>,
+}
+
+impl<'a> Trace<'a> {
+    fn new(noun: &'a str) -> Self {
+        Self { noun, entries: Vec::new(), open: BTreeMap::new() }
+    }
+
+    fn add(&mut self, event: &Event) {
+        let Event { at_ns, actor, kind } = event;
+        let at_ns = *at_ns;
+        let instant = |this: &mut Self, scope, category| {
+            let (name, detail) = match kind {
+                EventKind::Violated { property, detail } => {
+                    (format!("violated: {property}"), detail.as_str())
+                }
+                EventKind::Panicked { message, location } => {
+                    (format!("panicked: {message}"), location.as_str())
+                }
+                kind => (kind.to_string(), ""),
+            };
+            this.instant(at_ns, &(actor.clone(), 0), scope, &name, category, detail);
+        };
+        match kind {
+            EventKind::Requested => {
+                let open = self.open.entry(actor.clone()).or_default();
+                let free = open.iter().position(Option::is_none).unwrap_or(open.len());
+                if free == open.len() {
+                    open.push(None);
+                }
+                open[free] = Some(Open { asked_ns: at_ns, accepted: None });
+            }
+            EventKind::Accepted { waited_ns } => {
+                let open = self.open.entry(actor.clone()).or_default();
+                // Of several it is not told which one: the first that waits.
+                let waiting = open.iter_mut().flatten().find(|open| open.accepted.is_none());
+                if let Some(open) = waiting {
+                    open.accepted = Some((at_ns, *waited_ns));
+                }
+            }
+            EventKind::Completed { response_ns } => {
+                let asked_ns = at_ns.saturating_sub(*response_ns);
+                self.close(at_ns, actor, true, Some(asked_ns), "completed");
+            }
+            EventKind::Failed(reason) => {
+                self.close(at_ns, actor, true, None, &format!("failed: {reason}"));
+            }
+            EventKind::Abandoned => self.close(at_ns, actor, true, None, "abandoned"),
+            EventKind::Refused(reason) => {
+                self.close(at_ns, actor, false, None, &format!("refused: {reason}"));
+            }
+            EventKind::Cancelled => {
+                self.close(at_ns, actor, false, None, "cancelled before it was accepted");
+            }
+            EventKind::Violated { .. } => instant(self, 'p', "violation"),
+            EventKind::Panicked { .. } => instant(self, 'p', "panic"),
+            EventKind::Fault(_) => instant(self, 't', "fault"),
+            EventKind::Decision(_) => instant(self, 't', "decision"),
+            EventKind::Note(_) => instant(self, 't', "note"),
+            _ => instant(self, 't', "run"),
+        }
+    }
+
+    /// An operation is over: one that was accepted, or one that was not; the one that was asked for then, where
+    /// that is known.
+    fn close(
+        &mut self,
+        at_ns: u64,
+        actor: &Actor,
+        accepted: bool,
+        asked_ns: Option<u64>,
+        outcome: &str,
+    ) {
+        let open = self.open.entry(actor.clone()).or_default();
+        let alike = |open: &Option<Open>| {
+            open.as_ref().is_some_and(|open| open.accepted.is_some() == accepted)
+        };
+        let asked_then = |open: &Option<Open>| {
+            open.as_ref().is_some_and(|open| Some(open.asked_ns) == asked_ns) && alike(open)
+        };
+        let place = open.iter().position(asked_then).or_else(|| open.iter().position(alike));
+        let place = place.unwrap_or_else(|| {
+            // It began with an event that is left out.
+            open.push(None);
+            open.len() - 1
+        });
+        let of = open[place]
+            .take()
+            .unwrap_or(Open { asked_ns: asked_ns.unwrap_or(at_ns), accepted: None });
+        self.span(&of, at_ns, (actor.clone(), place), outcome);
+    }
+
+    fn span(&mut self, of: &Open, end_ns: u64, track: Track, outcome: &str) {
+        let mut span = |from_ns: u64, to_ns: u64, name: &str, category: &str, args| {
+            let length_ns = to_ns - from_ns;
+            let rest = format!(
+                "\"ph\":\"X\",\"dur\":{},\"cat\":\"{category}\",\"name\":{},\"args\":{args}",
+                microseconds(length_ns),
+                json!(name)
+            );
+            let track = Some(track.clone());
+            self.entries.push(Entry { at_ns: from_ns, length_ns, track, rest });
+        };
+        let name = match outcome {
+            "completed" => self.noun.to_owned(),
+            outcome => format!("{}, {outcome}", self.noun),
+        };
+        span(of.asked_ns, end_ns, &name, "operation", json!({ "outcome": outcome }));
+        if let Some((accepted_ns, waited_ns)) = of.accepted {
+            if waited_ns.is_some() {
+                span(of.asked_ns, accepted_ns, "queued", "queue", json!({}));
+            }
+            span(accepted_ns, end_ns, "active", "active", json!({}));
+        }
+    }
+
+    fn instant(
+        &mut self,
+        at_ns: u64,
+        track: &Track,
+        scope: char,
+        name: &str,
+        category: &str,
+        detail: &str,
+    ) {
+        let args = if detail.is_empty() { json!({}) } else { json!({ "detail": detail }) };
+        let rest = format!(
+            "\"ph\":\"i\",\"s\":\"{scope}\",\"cat\":\"{category}\",\"name\":{},\"args\":{args}",
+            json!(name)
+        );
+        let track = Some(track.clone());
+        self.entries.push(Entry { at_ns, length_ns: 0, track, rest });
+    }
+
+    /// What goes on when the run ends.
+    fn end(&mut self, at_ns: u64) {
+        for (actor, open) in std::mem::take(&mut self.open) {
+            for (place, of) in open.into_iter().enumerate() {
+                if let Some(of) = of {
+                    let end_ns = at_ns.max(of.asked_ns);
+                    self.span(&of, end_ns, (actor.clone(), place), "went on when the run ended");
+                }
+            }
+        }
+    }
+
+    /// The counters: how many operations wait and are active after each moment at which that changes.
+    fn levels(&mut self, events: &[Event]) {
+        let step = |event: &Event| match &event.kind {
+            EventKind::Requested => (0, 1),
+            EventKind::Accepted { .. } => (1, -1),
+            EventKind::Refused(_) | EventKind::Cancelled => (0, -1),
+            EventKind::Completed { .. } | EventKind::Failed(_) | EventKind::Abandoned => (-1, 0),
+            _ => (0, 0),
+        };
+        // Of a run whose beginning is left out: as many were there before as it takes to go below none.
+        let (mut now, mut least) = ((0i64, 0i64), (0i64, 0i64));
+        for event in events {
+            let (active, waiting) = step(event);
+            now = (now.0 + active, now.1 + waiting);
+            least = (least.0.min(now.0), least.1.min(now.1));
+        }
+        let (mut active, mut waiting) = (-least.0, -least.1);
+        let mut told = None;
+        for (index, event) in events.iter().enumerate() {
+            let (of_active, of_waiting) = step(event);
+            (active, waiting) = (active + of_active, waiting + of_waiting);
+            let last = events.get(index + 1).is_none_or(|next| next.at_ns > event.at_ns);
+            if last && told != Some((active, waiting)) {
+                told = Some((active, waiting));
+                for (name, level) in [("active", active), ("waiting", waiting)] {
+                    let noun = json!(plural_of(self.noun));
+                    let rest =
+                        format!("\"ph\":\"C\",\"name\":\"{name}\",\"args\":{{{noun}:{level}}}");
+                    let at_ns = event.at_ns;
+                    self.entries.push(Entry { at_ns, length_ns: 0, track: None, rest });
+                }
+            }
+        }
+    }
+
+    fn text(mut self, record: &Record, left_out: u64) -> String {
+        // In the order of time; of spans that begin together the outer one first.
+        self.entries.sort_by_key(|entry| (entry.at_ns, u64::MAX - entry.length_ns));
+        let mut tracks: BTreeMap<Track, u32> = BTreeMap::new();
+        tracks.insert((Actor::World, 0), 0);
+        tracks.extend(self.entries.iter().filter_map(|entry| Some((entry.track.clone()?, 0))));
+        for (number, tid) in tracks.values_mut().enumerate() {
+            *tid = number as u32 + 1;
+        }
+        let title = format!("{} on {}, seed {}", record.scenario, record.system, record.seed);
+        let about = json!({
+            "scenario": record.scenario,
+            "system": record.system,
+            "seed": record.seed,
+            "fingerprint": record.fingerprint.to_string(),
+            "events": record.events,
+            "events_left_out": left_out,
+        });
+        let mut text = format!(
+            "{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":[\n\
+             {{\"pid\":{PID},\"tid\":0,\"ph\":\"M\",\"name\":\"process_name\",\"args\":{}}}",
+            json!({ "name": title })
+        );
+        for ((actor, place), tid) in &tracks {
+            let name = match place {
+                0 => actor.to_string(),
+                place => format!("{actor} ({})", place + 1),
+            };
+            let names = [
+                ("thread_name", json!({ "name": name })),
+                ("thread_sort_index", json!({ "sort_index": tid })),
+            ];
+            for (what, args) in names {
+                text.push_str(&format!(
+                    ",\n{{\"pid\":{PID},\"tid\":{tid},\"ph\":\"M\",\"name\":\"{what}\",\"args\":{args}}}"
+                ));
+            }
+        }
+        for entry in &self.entries {
+            let tid = entry.track.as_ref().map_or(0, |track| tracks[track]);
+            let at = microseconds(entry.at_ns);
+            text.push_str(&format!(
+                ",\n{{\"pid\":{PID},\"tid\":{tid},\"ts\":{at},{}}}",
+                entry.rest
+            ));
+        }
+        text.push_str("\n]}\n");
+        text
+    }
+}
+
+/// Nanoseconds as microseconds, with what is below one as digits behind the point.
+fn microseconds(ns: u64) -> String {
+    match ns % 1_000 {
+        0 => (ns / 1_000).to_string(),
+        rest => format!("{}.{rest:03}", ns / 1_000),
+    }
+}
