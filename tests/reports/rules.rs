@@ -37,7 +37,8 @@ pub fn csv(text: &str, finished: &Finished) {
     for (name, values) in value.as_object().unwrap().iter().filter(|(name, _)| *name != "step_ns") {
         match values {
             Value::Object(custom) => custom.iter().for_each(|(name, values)| {
-                assert_eq!(serde_json::json!(column(name)), *values, "{name}");
+                let column = column(&format!("custom.{name}"));
+                assert_eq!(serde_json::json!(column), *values, "{name}");
             }),
             values => assert_eq!(serde_json::json!(column(name)), *values, "{name}"),
         }
@@ -197,8 +198,8 @@ pub fn trace(text: &str, finished: &Finished) {
             }
             "C" => {
                 let args = event["args"].as_object().unwrap();
-                assert!(!args.is_empty() && args.values().all(Value::is_u64), "{event}");
-                let level = args.values().next().and_then(Value::as_u64).unwrap();
+                assert!(!args.is_empty() && args.values().all(Value::is_i64), "{event}");
+                let level = args.values().next().and_then(Value::as_u64).unwrap_or(0);
                 let most = levels.entry(word("name").to_owned()).or_default();
                 *most = level.max(*most);
             }

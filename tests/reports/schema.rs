@@ -7,7 +7,17 @@ use serde_json::{Value, json};
 
 /// Objects whose keys are names of things: one less is still one of these.
 const MAPS: [&str; 11] = [
-    "by_tag", "custom", "decisions", "failed", "faults", "kinds", "properties", "refused", "set", "tags", "windows",
+    "by_tag",
+    "custom",
+    "decisions",
+    "failed",
+    "faults",
+    "kinds",
+    "properties",
+    "refused",
+    "set",
+    "tags",
+    "windows",
 ];
 
 fn validator() -> Validator {
@@ -68,7 +78,9 @@ fn a_key_more_or_less_breaks_the_schema_at_any_depth() {
             let is_map = MAPS.contains(&parts[0]);
             let keys: Vec<String> = match is_map {
                 true => continue,
-                false => output.pointer(&pointer).unwrap().as_object().unwrap().keys().cloned().collect(),
+                false => {
+                    output.pointer(&pointer).unwrap().as_object().unwrap().keys().cloned().collect()
+                }
             };
             for key in keys {
                 let mut less = output.clone();

@@ -71,6 +71,9 @@ pub(super) const REPORTER: Reporter = Reporter {
     make: Make::AsTheyEnd(Growing { head, run: next, tail }),
 };
 
+/// The JSON Schema of all this (draft 2020-12), as text. A test holds the one to the other.
+pub const SCHEMA: &str = include_str!("../../schemas/run.schema.json");
+
 /// What stands before the first run.
 fn head(results: &Results) -> String {
     let build = serde_json::to_string(&results.build).expect("a build is plain data");

@@ -79,6 +79,7 @@ fn table(results: &Results, text: &mut String) {
         };
         let p95 = match summary.p95_ns {
             None => "-".to_owned(),
+            Some((low, high)) if low == high => seconds(low),
             Some((low, high)) => span(&seconds(low), &seconds(high)),
         };
         text.push_str(&format!(

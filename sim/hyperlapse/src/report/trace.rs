@@ -2,7 +2,7 @@
 //!
 //! Each virtual user is a thread with its operations as spans: one from asking to the end, and in it the time in the
 //! queue and the time in which it was served. What else users and tasks did (arrivals, decisions, faults, violations,
-//! notes) are instants, and how many operations were active and waiting are counters. Where a user has several
+//! notes, samples) are instants; how many operations were active and waiting, and the scenario's own gauges, are counters. Where a user has several
 //! operations at a time each has a thread of its own, since spans of one thread must lie within each other.
 //!
 //! The format is the JSON of Google's "Trace Event Format"; times are microseconds. A long run is told by its last
@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::reporter::{Make, OneRun, Reporter};
 use crate::event::{Actor, Event, EventKind};
+use crate::metrics::{Sample, Tags};
 use crate::record::Record;
 use crate::units::{count, plural_of};
 
@@ -64,6 +65,7 @@ struct Open {
     asked_ns: u64,
     /// When it was accepted, and since when it had queued.
     accepted: Option<(u64, Option<u64>)>,
+    tags: Tags,
 }
 
 struct Trace<'a> {
@@ -79,7 +81,7 @@ impl<'a> Trace<'a> {
     }
 
     fn add(&mut self, event: &Event) {
-        let Event { at_ns, actor, kind } = event;
+        let Event { at_ns, actor, kind, tags } = event;
         let at_ns = *at_ns;
         let instant = |this: &mut Self, scope, category| {
             let (name, detail) = match kind {
@@ -100,7 +102,7 @@ impl<'a> Trace<'a> {
                 if free == open.len() {
                     open.push(None);
                 }
-                open[free] = Some(Open { asked_ns: at_ns, accepted: None });
+                open[free] = Some(Open { asked_ns: at_ns, accepted: None, tags: tags.clone() });
             }
             EventKind::Accepted { waited_ns } => {
                 let open = self.open.entry(actor.clone()).or_default();
@@ -110,8 +112,8 @@ impl<'a> Trace<'a> {
                     open.accepted = Some((at_ns, *waited_ns));
                 }
             }
-            EventKind::Completed { response_ns } => {
-                let asked_ns = at_ns.saturating_sub(*response_ns);
+            EventKind::Completed { response_ns, late_ns } => {
+                let asked_ns = at_ns.saturating_sub(response_ns.saturating_sub(*late_ns));
                 self.close(at_ns, actor, true, Some(asked_ns), "completed");
             }
             EventKind::Failed(reason) => {
@@ -129,6 +131,10 @@ impl<'a> Trace<'a> {
             EventKind::Fault(_) => instant(self, 't', "fault"),
             EventKind::Decision(_) => instant(self, 't', "decision"),
             EventKind::Note(_) => instant(self, 't', "note"),
+            EventKind::Sample { metric, sample: Sample::Stands(level) } => {
+                self.counter(at_ns, metric, "value", *level);
+            }
+            EventKind::Sample { .. } => instant(self, 't', "sample"),
             _ => instant(self, 't', "run"),
         }
     }
@@ -156,9 +162,11 @@ impl<'a> Trace<'a> {
             open.push(None);
             open.len() - 1
         });
-        let of = open[place]
-            .take()
-            .unwrap_or(Open { asked_ns: asked_ns.unwrap_or(at_ns), accepted: None });
+        let of = open[place].take().unwrap_or(Open {
+            asked_ns: asked_ns.unwrap_or(at_ns),
+            accepted: None,
+            tags: Tags::default(),
+        });
         self.span(&of, at_ns, (actor.clone(), place), outcome);
     }
 
@@ -177,7 +185,11 @@ impl<'a> Trace<'a> {
             "completed" => self.noun.to_owned(),
             outcome => format!("{}, {outcome}", self.noun),
         };
-        span(of.asked_ns, end_ns, &name, "operation", json!({ "outcome": outcome }));
+        let mut args = json!({ "outcome": outcome });
+        for (key, value) in of.tags.pairs() {
+            args[format!("tag.{key}")] = json!(value);
+        }
+        span(of.asked_ns, end_ns, &name, "operation", args);
         if let Some((accepted_ns, waited_ns)) = of.accepted {
             if waited_ns.is_some() {
                 span(of.asked_ns, accepted_ns, "queued", "queue", json!({}));
@@ -202,6 +214,12 @@ impl<'a> Trace<'a> {
         );
         let track = Some(track.clone());
         self.entries.push(Entry { at_ns, length_ns: 0, track, rest });
+    }
+
+    fn counter(&mut self, at_ns: u64, name: &str, of: &str, level: i64) {
+        let (name, args) = (json!(name), json!({ of: level }));
+        let rest = format!("\"ph\":\"C\",\"name\":{name},\"args\":{args}");
+        self.entries.push(Entry { at_ns, length_ns: 0, track: None, rest });
     }
 
     /// What goes on when the run ends.
@@ -233,19 +251,18 @@ impl<'a> Trace<'a> {
             least = (least.0.min(now.0), least.1.min(now.1));
         }
         let (mut active, mut waiting) = (-least.0, -least.1);
-        let mut told = None;
+        let mut told = [None, None];
+        let noun = plural_of(self.noun);
         for (index, event) in events.iter().enumerate() {
             let (of_active, of_waiting) = step(event);
             (active, waiting) = (active + of_active, waiting + of_waiting);
-            let last = events.get(index + 1).is_none_or(|next| next.at_ns > event.at_ns);
-            if last && told != Some((active, waiting)) {
-                told = Some((active, waiting));
-                for (name, level) in [("active", active), ("waiting", waiting)] {
-                    let noun = json!(plural_of(self.noun));
-                    let rest =
-                        format!("\"ph\":\"C\",\"name\":\"{name}\",\"args\":{{{noun}:{level}}}");
-                    let at_ns = event.at_ns;
-                    self.entries.push(Entry { at_ns, length_ns: 0, track: None, rest });
+            if events.get(index + 1).is_some_and(|next| next.at_ns == event.at_ns) {
+                continue;
+            }
+            let levels = [("active", active), ("waiting", waiting)];
+            for (told, (name, level)) in told.iter_mut().zip(levels) {
+                if told.replace(level) != Some(level) {
+                    self.counter(event.at_ns, name, &noun, level);
                 }
             }
         }
