@@ -113,7 +113,7 @@ mod tests {
     use crate::metrics::Latencies;
 
     fn record(times: impl IntoIterator<Item = u64>) -> LatencyRecord {
-        let mut latencies = Latencies::new();
+        let mut latencies = Latencies::default();
         times.into_iter().for_each(|ns| latencies.record(ns));
         latencies.to_record()
     }
