@@ -17,10 +17,10 @@ mod hgrm;
 #[cfg(feature = "cli")]
 mod hlog;
 pub mod json;
-mod limit;
-mod limit_chart;
 #[cfg(feature = "cli")]
 mod junit;
+mod limit;
+mod limit_chart;
 mod markdown;
 mod measured;
 mod page;
