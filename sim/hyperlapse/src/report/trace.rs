@@ -326,3 +326,99 @@ fn microseconds(ns: u64) -> String {
         rest => format!("{}.{rest:03}", ns / 1_000),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn event(at_ns: u64, kind: EventKind) -> Event {
+        Event::new(at_ns, Actor::User(3), kind)
+    }
+
+    fn completed(at_ns: u64, response_ns: u64) -> Event {
+        event(at_ns, EventKind::Completed { response_ns, late_ns: 0 })
+    }
+
+    const ACCEPTED: EventKind = EventKind::Accepted { waited_ns: None };
+
+    /// Track, begin and length of the operations.
+    fn operations(events: &[Event]) -> Vec<(usize, u64, u64)> {
+        let mut trace = Trace::new("operation");
+        events.iter().for_each(|event| trace.add(event));
+        trace.end(1_000);
+        let spans =
+            trace.entries.iter().filter(|entry| entry.rest.contains("\"cat\":\"operation\""));
+        spans.map(|span| (span.track.as_ref().unwrap().1, span.at_ns, span.length_ns)).collect()
+    }
+
+    /// What a counter stood at, and when.
+    fn levels(events: &[Event], name: &str) -> Vec<(u64, i64)> {
+        let mut trace = Trace::new("operation");
+        trace.levels(events);
+        let told = trace.entries.iter().map(|entry| {
+            let json: Value = serde_json::from_str(&format!("{{{}}}", entry.rest)).unwrap();
+            (entry.at_ns, json)
+        });
+        told.filter(|(_, json)| json["name"] == name)
+            .map(|(at_ns, json)| (at_ns, json["args"]["operations"].as_i64().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn operations_of_one_user_at_one_time_have_tracks_of_their_own() {
+        let events = [
+            event(10, EventKind::Requested),
+            event(10, ACCEPTED),
+            event(20, EventKind::Requested),
+            event(20, ACCEPTED),
+            // The first ends within the second: on one track they would cross.
+            completed(30, 20),
+            completed(50, 30),
+            event(60, EventKind::Requested),
+            event(70, EventKind::Cancelled),
+        ];
+        assert_eq!(operations(&events), [(0, 10, 20), (1, 20, 30), (0, 60, 10)]);
+    }
+
+    #[test]
+    fn an_operation_without_a_beginning_begins_where_its_time_says_and_one_without_an_end_ends_with_the_run()
+     {
+        let events = [completed(500, 300), event(600, EventKind::Requested), event(600, ACCEPTED)];
+        assert_eq!(operations(&events), [(0, 200, 300), (0, 600, 400)]);
+    }
+
+    #[test]
+    fn a_late_iteration_does_not_make_its_operation_begin_earlier() {
+        let events = [
+            event(100, EventKind::Requested),
+            event(100, ACCEPTED),
+            event(150, EventKind::Completed { response_ns: 90, late_ns: 40 }),
+        ];
+        assert_eq!(operations(&events), [(0, 100, 50)]);
+    }
+
+    #[test]
+    fn counters_tell_each_moment_once_and_count_those_who_were_there_before() {
+        let events = [
+            event(10, EventKind::Requested),
+            event(10, EventKind::Requested),
+            event(20, ACCEPTED),
+            // Two more end than began: their beginnings are left out.
+            completed(30, 20),
+            completed(30, 25),
+            completed(40, 40),
+        ];
+        assert_eq!(levels(&events, "waiting"), [(10, 2), (20, 1)]);
+        assert_eq!(levels(&events, "active"), [(10, 2), (20, 3), (30, 1), (40, 0)]);
+    }
+
+    #[test]
+    fn microseconds_keep_every_nanosecond() {
+        assert_eq!(microseconds(0), "0");
+        assert_eq!(microseconds(1_000), "1");
+        assert_eq!(microseconds(1_234_567), "1234.567");
+        assert_eq!(microseconds(5), "0.005");
+    }
+}
