@@ -23,7 +23,40 @@ pub const KEPT_FAILING: usize = 10;
 /// Of so many failing runs of a case the failures are kept; of more it stands only that they failed.
 pub const TOLD_FAILING: usize = 1_000;
 
-/// All runs of a `run`, in order.
+/// All runs of a `run`, in order: what reports are made from.
+///
+/// The command makes it; a test that wants a report makes its own.
+///
+/// ```
+/// use hyperlapse::report::{Make, OneRun, Results, reporter};
+/// use hyperlapse::{Build, Sim, Suite};
+///
+/// # async fn rest(sim: Sim, _: ()) {
+/// #     sim.drive(|user| async move {
+/// #         let mut operation = user.operation();
+/// #         operation.accepted();
+/// #         operation.completed();
+/// #     })
+/// #     .await;
+/// # }
+/// # let suite = Suite::new("rest", "0.1.0")
+/// #     .system("nothing", "does nothing", |_| ())
+/// #     .script("rest", "asks for nothing", &[], rest)
+/// #     .scenario("crowd.toml", "
+/// #         name = \"crowd\"
+/// #         script = \"rest\"
+/// #         workload = { kind = \"all-at-once\", users = 20 }
+/// #     ");
+/// let case = suite.case("crowd", None, &[]).unwrap();
+/// let build = Build::of_source(suite.name(), suite.version());
+/// let mut results = Results::new(build, "cargo test", &[case.clone()], 0..3);
+/// for seed in 0..3 {
+///     let finished = suite.run(&case, seed);
+///     results.add(0, OneRun { case: &case, finished: &finished, seed_file: None });
+/// }
+/// let Make::Whole(markdown) = reporter("markdown").unwrap().make else { unreachable!() };
+/// assert!(markdown(&results).starts_with("### ✅ 1 scenario: all held"));
+/// ```
 #[derive(Debug)]
 pub struct Results {
     /// What ran them.
