@@ -109,7 +109,7 @@ fn over_time(page: &mut Page, series: &Series) {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     const COLUMNS: usize = 60;
     let points = &series.completed;
-    if points.len() < 8 {
+    if points.len() < 8 || points.iter().all(|n| *n == 0) {
         return;
     }
     let per_column = points.len().div_ceil(COLUMNS);

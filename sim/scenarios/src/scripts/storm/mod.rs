@@ -85,7 +85,6 @@ struct Storm {
 /// The script.
 pub async fn storm(sim: Sim, bot: System) {
     let limits = sim.settings::<ManagerSettings>().0;
-    show_limit(&sim);
     let shown = Arc::downgrade(&bot);
     sim.show_state(move || match shown.upgrade().map(|bot| bot.counts()) {
         Some(counts) => format!("{} active, {} waiting", counts.active, counts.waiting),
@@ -103,6 +102,7 @@ pub async fn storm(sim: Sim, bot: System) {
         move |_, held| held < per_user,
     ));
     let weather = tokio::spawn(weather::pass(sim.clone(), storm.clone()));
+    show_limit(&sim);
     let users = storm.clone();
     sim.drive(move |user| visit::visit(user, users.clone())).await;
     watch.abort();
