@@ -65,7 +65,7 @@ fn json_is_one_object_with_every_run_in_it() {
     assert_eq!(text(&output.stderr), "");
     let report: Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
 
-    assert_eq!(keys(&report), ["build", "explanations", "format", "runs"]);
+    assert_eq!(keys(&report), ["build", "explanations", "format", "runs", "sweeps"]);
     assert!(report["format"].is_u64());
     assert!(keys(&report["build"]).contains(&"tokio_unstable"));
     let runs = report["runs"].as_array().expect("runs are a list");

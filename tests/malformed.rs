@@ -222,6 +222,12 @@ fn like_a_threshold() -> impl Strategy<Value = String> {
         "completion_rate",
         "0.0000001",
         "-",
+        " after ",
+        " trend ",
+        " worst of seeds ",
+        " in 95% of seeds",
+        " else abort",
+        ".share",
     ];
     prop::collection::vec(prop::sample::select(words.to_vec()), 0..9)
         .prop_map(|words| words.concat())

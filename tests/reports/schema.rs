@@ -17,7 +17,7 @@ const MAPS: [&str; 11] = [
     "refused",
     "set",
     "tags",
-    "windows",
+    "views",
 ];
 
 fn validator() -> Validator {
@@ -46,7 +46,17 @@ fn outputs() -> Vec<Value> {
     let passing = output(&["sustained", "--set", "duration=60s"]);
     assert_eq!(passing["runs"][0]["verdict"], "pass");
     assert!(passing["runs"][0]["memory"].is_object());
-    vec![passing, failing, swept, bent]
+    let thresholds = [
+        "completions <= 50 else abort",
+        "response.p95 over 1s < 1ms",
+        "response.p95 after 1s < 1h",
+        "response.p95 trend < 5%",
+        "response.p95 worst of seeds < 1h",
+    ];
+    let set = format!("thresholds={thresholds:?}");
+    let aborted = output(&["sustained", "--set", &set, "--no-shrink"]);
+    assert!(aborted["runs"][0]["outcome"]["aborted"].is_object(), "{aborted}");
+    vec![passing, failing, swept, bent, aborted]
 }
 
 #[test]

@@ -160,6 +160,8 @@ pub enum EventKind {
         /// The sample.
         sample: Sample,
     },
+    /// A threshold that ends the run was broken for good: nothing comes after this.
+    Aborted(Text),
 }
 
 impl EventKind {
@@ -193,6 +195,7 @@ impl EventKind {
                 Sample::Took(_) => 24,
                 Sample::Value(_) => 25,
             },
+            EventKind::Aborted(_) => 26,
         }
     }
 }
@@ -245,6 +248,7 @@ impl fmt::Display for EventKind {
                 Sample::Took(ns) => write!(f, "{metric}: {}", units::seconds(*ns)),
                 Sample::Value(n) => write!(f, "{metric}: {n}"),
             },
+            EventKind::Aborted(threshold) => write!(f, "aborted: {threshold}"),
         }
     }
 }
@@ -397,6 +401,7 @@ fn chain(before: u64, event: &Event) -> u64 {
         | EventKind::Decision(text)
         | EventKind::Note(text)
         | EventKind::Sample { metric: text, .. } => [text, ""],
+        EventKind::Aborted(text) => [text, ""],
         EventKind::Panicked { message, location } => [message, location],
         EventKind::Violated { property, detail } => [property, detail],
         _ => ["", ""],

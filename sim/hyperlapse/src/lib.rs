@@ -137,6 +137,7 @@ pub mod check;
 mod cli;
 pub mod decision;
 mod event;
+mod exact;
 mod explain;
 mod guard;
 mod input;
@@ -155,6 +156,7 @@ mod suite;
 mod sweep;
 mod systematic;
 mod threshold;
+mod unit;
 pub mod units;
 mod verdict;
 mod workload;
@@ -165,6 +167,7 @@ pub use build_info::Build;
 #[cfg(feature = "cli")]
 pub use cli::exit;
 pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
+pub use exact::Quantity;
 pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
 pub use guard::{Finding, HostSource};
 pub use input::{InputError, Source};
@@ -173,7 +176,8 @@ pub use limit::{
 };
 pub use metrics::{
     CustomMetric, CustomValue, Iterations, LatencyRecord, MAX_TAGS, Memory, Metric, MetricKind,
-    MetricUnit, Metrics, OperationMetrics, Sample, Series, Tags, TimeSpent, TrendRecord,
+    MetricUnit, Metrics, OperationMetrics, Sample, Series, Tags, TimeSpent, TrendRecord, View,
+    WindowValue, WindowsRecord,
 };
 pub use plan::Plan;
 pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
@@ -189,8 +193,10 @@ pub use shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 pub use suite::{Case, Entry, Finished, Suite};
 pub use systematic::CancelledEach;
 pub use threshold::{
-    Judgement, Standing, Threshold, ThresholdError, catalogue as threshold_metrics,
+    Judgement, OverSeeds, Standing, SweepJudgement, Threshold, ThresholdError,
+    catalogue as threshold_metrics, grammar as threshold_grammar,
 };
+pub use unit::Unit;
 pub use verdict::{Failure, FailureKind, Verdict};
 pub use workload::{
     AllAtOnce, Bursts, Closed, Distribution, InvalidField, PerUserIterations, Repeat, Wave,

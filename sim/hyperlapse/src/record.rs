@@ -14,7 +14,7 @@ use crate::event::{Event, Fingerprint};
 use crate::explain::place::Places;
 use crate::guard::HostSource;
 use crate::metrics::{Memory, Metrics};
-use crate::property::PropertyRecord;
+use crate::property::{PropertyKind, PropertyRecord};
 use crate::units;
 
 /// Version of records, of the JSON of `run` and of what `compare` reads. Goes up with every change that
@@ -91,6 +91,23 @@ pub struct Record {
     pub host: Host,
 }
 
+impl Record {
+    /// Why the run breaks this property of it, if it does.
+    pub(crate) fn broken(&self, property: &PropertyRecord) -> Option<String> {
+        // Of a run that did not come to its end it says nothing that a check was not reached.
+        if property.checked == 0 && self.outcome != Outcome::Finished {
+            return None;
+        }
+        // Cut off on purpose, nothing had the time to come about or to come back.
+        let takes_time =
+            matches!(property.kind, PropertyKind::Sometimes | PropertyKind::Eventually);
+        match &self.outcome {
+            Outcome::Aborted { .. } if takes_time => None,
+            _ => property.broken(),
+        }
+    }
+}
+
 /// How many operations a system lets go on at once, from some moment on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
@@ -137,6 +154,13 @@ pub enum Outcome {
     Finished,
     /// The scenario's body panicked.
     BodyPanicked,
+    /// A threshold that ends the run was broken for good.
+    Aborted {
+        /// Which one, as it was written.
+        threshold: String,
+        /// When, in virtual nanoseconds since the start of the run.
+        at_ns: u64,
+    },
     /// The virtual deadline came first.
     DeadlineReached {
         /// The deadline.
@@ -226,6 +250,9 @@ impl Outcome {
     pub fn failure(&self) -> Option<String> {
         match self {
             Outcome::Finished => None,
+            Outcome::Aborted { threshold, at_ns } => {
+                Some(format!("`{threshold}` was broken for good at {}", units::seconds(*at_ns)))
+            }
             Outcome::BodyPanicked => Some("the scenario's own body panicked".to_owned()),
             Outcome::DeadlineReached { deadline_ns, waiting, waiting_total } => {
                 let when = units::seconds(*deadline_ns);

@@ -76,7 +76,8 @@ impl Verdict {
             add(FailureKind::Panic, &panic.location, format!("{}: {}", panic.actor, panic.message));
         }
         let how = match record.outcome {
-            Outcome::Finished => None,
+            // A run that was aborted fails by the threshold that ended it, told below.
+            Outcome::Finished | Outcome::Aborted { .. } => None,
             // Told by its panic already, with place and message.
             Outcome::BodyPanicked if !record.panics.is_empty() => None,
             Outcome::BodyPanicked => Some((FailureKind::Panic, "scenario body")),
@@ -95,9 +96,7 @@ impl Verdict {
         let mut properties: Vec<_> = record.properties.iter().collect();
         properties.sort_by_key(|(_, property)| seen(property).unwrap_or(u64::MAX));
         for (name, property) in properties {
-            // Of a run that did not come to its end it says nothing that a check was not reached.
-            let unreached = property.checked == 0 && record.outcome != Outcome::Finished;
-            if let Some(why) = property.broken().filter(|_| !unreached) {
+            if let Some(why) = record.broken(property) {
                 add(FailureKind::Property, name, why);
             }
         }
@@ -105,10 +104,16 @@ impl Verdict {
         for (threshold, judgement) in thresholds.iter().zip(&judgements) {
             if judgement.standing == Standing::Broken {
                 // Heap bytes belong to a build: they stay in the record's `memory`.
-                let message = match &record.memory {
+                let mut message = match &record.memory {
                     Some(_) if threshold.is_of_memory() => "see the memory of the run".to_owned(),
                     _ => judgement.measured.clone(),
                 };
+                if let Outcome::Aborted { threshold, at_ns } = &record.outcome
+                    && *threshold == judgement.threshold
+                {
+                    let at = crate::units::seconds(*at_ns);
+                    message = format!("{message}; the run was aborted at {at}");
+                }
                 add(FailureKind::Threshold, &judgement.threshold, message);
             }
         }

@@ -30,6 +30,7 @@ pub(super) fn list<S: Clone + Send + 'static>(
     section(&mut out, "Properties", properties.into_iter());
     section(&mut out, "Workloads", workload::models());
     section(&mut out, "Metrics for thresholds", threshold::catalogue());
+    section(&mut out, "Forms of thresholds", threshold::grammar());
     terminal.print(out.trim_start())?;
     Ok(exit::HELD)
 }

@@ -11,6 +11,8 @@ use super::latency::Latencies;
 use super::series::{Level, SeriesFold, Sum};
 use super::tags::TagTable;
 use super::users::{KindsOfUsers, Users};
+use super::view_spec::ViewSpec;
+use super::views::{Broken, Views};
 use super::{Iterations, Metrics, OperationMetrics};
 use crate::event::{Actor, Event, EventKind, Text};
 
@@ -85,11 +87,6 @@ fn bump(counts: &mut BTreeMap<Text, u64>, name: &Text) {
     }
 }
 
-struct Windows {
-    width_ns: u64,
-    counts: Vec<u64>,
-}
-
 /// The fold over one run's events.
 pub(crate) struct Collector {
     all: Group,
@@ -103,7 +100,8 @@ pub(crate) struct Collector {
     dropped: u64,
     start_delay: Latencies,
     series: SeriesFold,
-    windows: Vec<Windows>,
+    /// What thresholds ask for; most scenarios ask for nothing.
+    pub(crate) views: Option<Box<Views>>,
     started_ns: Option<u64>,
     ended_ns: Option<u64>,
 }
@@ -115,10 +113,8 @@ impl Collector {
         kinds: usize,
         metrics: &[Metric],
         series_step_ns: u64,
-        windows_ns: &[u64],
+        views: Vec<ViewSpec>,
     ) -> Self {
-        let windows =
-            windows_ns.iter().map(|width| Windows { width_ns: *width, counts: Vec::new() });
         Self {
             all: Group::default(),
             kinds: (0..kinds).map(|_| Group::default()).collect(),
@@ -130,7 +126,7 @@ impl Collector {
             dropped: 0,
             start_delay: Latencies::default(),
             series: SeriesFold::new(series_step_ns, metrics),
-            windows: windows.collect(),
+            views: Views::new(views),
             started_ns: None,
             ended_ns: None,
         }
@@ -140,8 +136,9 @@ impl Collector {
         let kind = &event.kind;
         self.fold_over_time(event);
         self.all.fold(kind);
+        let mut kind_of_user = None;
         if let Actor::User(id) = event.actor {
-            let kind_of_user = self.users.fold(id, event.at_ns, kind);
+            kind_of_user = self.users.fold(id, event.at_ns, kind);
             if let Some(group) = kind_of_user.and_then(|kind| self.kinds.get_mut(kind as usize)) {
                 group.fold(kind);
             }
@@ -164,6 +161,29 @@ impl Collector {
         {
             self.series.sample(place, *sample);
         }
+        if let Some(views) = &mut self.views {
+            let at_ns = self.started_ns.map(|started| event.at_ns - started);
+            views.fold(at_ns, self.ended_ns.is_none(), event, kind_of_user);
+        }
+    }
+
+    /// Virtual time has come to this, though nothing happened: windows may have ended.
+    pub(crate) fn come_to(&mut self, now_ns: u64) {
+        let started = self.started_ns.filter(|_| self.ended_ns.is_none());
+        if let (Some(started), Some(views)) = (started, &mut self.views) {
+            views.advance(now_ns.saturating_sub(started));
+        }
+    }
+
+    /// The threshold that was broken for good, if one was that ends the run.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        self.views.as_ref().and_then(|views| views.broken())
+    }
+
+    /// When a window ends next that may end the run, in virtual time.
+    pub(crate) fn next_look_ns(&self) -> Option<u64> {
+        let started = self.started_ns.filter(|_| self.ended_ns.is_none())?;
+        Some(started.saturating_add(self.views.as_ref()?.next_look_ns()?))
     }
 
     /// The part of a run that is told step by step is its load.
@@ -203,9 +223,6 @@ impl Collector {
                 series.add(Sum::Completed);
                 series.down(Level::Active);
                 series.response(*response_ns);
-                if self.started_ns.is_some() && self.ended_ns.is_none() {
-                    self.windows.iter_mut().for_each(|windows| windows.count(at));
-                }
             }
             EventKind::Failed(_) => {
                 series.add(Sum::Failed);
@@ -224,6 +241,7 @@ impl Collector {
             EventKind::Wave(_)
             | EventKind::Panicked { .. }
             | EventKind::Note(_)
+            | EventKind::Aborted(_)
             | EventKind::Sample { .. } => {}
         }
     }
@@ -236,7 +254,7 @@ impl Collector {
     /// The metrics of a run that came to `now_ns`, and the heap at the end of each step of its series.
     /// `iterations` is how many began; `live_bytes` is the heap at its end.
     pub(crate) fn finish(
-        mut self,
+        self,
         kind_names: &[String],
         iterations: u64,
         now_ns: u64,
@@ -248,10 +266,6 @@ impl Collector {
         // A tag of samples alone has no operations.
         let tags = self.tags.names().zip(self.tagged.into_iter().map(Group::into_record));
         let tags = tags.filter(|(_, of)| of.requested > 0);
-        for windows in &mut self.windows {
-            // Only full windows say something about steadiness: the last, partial one is left out.
-            windows.counts.resize((duration_ns / windows.width_ns) as usize, 0);
-        }
         let (series, memory) = self.series.finish(duration_ns, live_bytes);
         let metrics = Metrics {
             operations: self.all.into_record(),
@@ -266,19 +280,11 @@ impl Collector {
             time: self.users.time_spent(now_ns),
             custom: self.custom.into_records(&self.tags),
             duration_ns,
-            windows: self.windows.into_iter().map(|w| (w.width_ns, w.counts)).collect(),
+            views: self
+                .views
+                .map_or_else(BTreeMap::new, |views| views.finish(duration_ns, &series)),
             series,
         };
         (metrics, memory)
-    }
-}
-
-impl Windows {
-    fn count(&mut self, at_ns: u64) {
-        let window = (at_ns / self.width_ns) as usize;
-        if window >= self.counts.len() {
-            self.counts.resize(window + 1, 0);
-        }
-        self.counts[window] += 1;
     }
 }

@@ -11,6 +11,8 @@
 //! | [`series`] | counts and percentiles over virtual time |
 //! | [`dense`] | the histogram of a step of it |
 //! | [`users`] | what virtual users are doing |
+//! | [`views`], [`view_spec`], [`window`], [`sliding`] | what thresholds ask for: parts of a run, sliding windows |
+//! | [`stat`] | a number of many, by its name |
 //! | [`collector`] | the fold |
 
 mod collector;
@@ -18,10 +20,15 @@ mod custom;
 mod dense;
 mod latency;
 mod series;
+mod sliding;
+mod stat;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod users;
+mod view_spec;
+mod views;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -35,8 +42,12 @@ pub use latency::LatencyRecord;
 #[cfg(feature = "cli")]
 pub(crate) use latency::whole_histogram;
 pub use series::Series;
+pub(crate) use stat::Stat;
 pub use tags::{MAX_TAGS, Tags};
 pub(crate) use users::KindsOfUsers;
+pub(crate) use view_spec::{Abort, Amount, Column, Filter, Number, Of, Timed, ViewSpec};
+pub use views::View;
+pub use window::{WindowValue, WindowsRecord};
 
 /// What was measured of all operations of a run, or of those of one kind of user, or with one tag.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,9 +131,8 @@ pub struct Metrics {
     pub custom: BTreeMap<String, CustomMetric>,
     /// From the start of the load until its last user had left.
     pub duration_ns: u64,
-    /// Completions in each full window since the load started, by the width of the window in
-    /// nanoseconds; for the windows that thresholds ask for.
-    pub windows: BTreeMap<u64, Vec<u64>>,
+    /// What thresholds ask for beyond the metrics of the whole run, by its name: windows, warm-ups, parts.
+    pub views: BTreeMap<String, View>,
     /// Counts and percentiles over virtual time.
     pub series: Series,
 }

@@ -54,7 +54,7 @@ fn streams() -> impl Strategy<Value = Vec<Event>> {
 }
 
 fn folded(events: &[Event], step_ns: u64, users: KindsOfUsers) -> Metrics {
-    let mut collector = Collector::new(users, 2, &[TOKENS, HIT, TURN], step_ns, &[]);
+    let mut collector = Collector::new(users, 2, &[TOKENS, HIT, TURN], step_ns, Vec::new());
     events.iter().for_each(|event| collector.fold(event));
     let names = ["even".to_owned(), "odd".to_owned()];
     let now = events.last().unwrap().at_ns;

@@ -1,22 +1,24 @@
 //! The JSON of `run`: one object, one line for each run in it.
 //!
-//! `format` and `build`, then `runs`. Everything of a run but `memory` and `host` is the same bytes for
+//! `format` and `build`, then `runs`, `sweeps` and `explanations`. Everything of a run but `memory` and `host` is the same bytes for
 //! the same scenario, seed and source, in any build; `memory` is, within one build. Heap bytes in the
-//! judgement of a threshold would be neither, so judgements say how a threshold stands and no more.
+//! judgement of a threshold would be neither, so of one on memory it is said how it stands and no more.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::CaseSummary;
 use super::reporter::{Growing, Make, OneRun, Reporter};
 use super::results::{Explained, Results};
 use crate::event::Fingerprint;
+use crate::exact::Quantity;
 use crate::explain::Explanation;
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
 use crate::record::{FORMAT, FaultRecord, Host, Outcome, Panic};
 use crate::suite::Finished;
-use crate::threshold::Standing;
+use crate::threshold::{Judgement, Standing, SweepJudgement};
 use crate::verdict::Failure;
 
 #[derive(Serialize)]
@@ -57,10 +59,53 @@ struct AskedHost {
     clock: u64,
 }
 
+/// A judgement. Heap bytes stand in `memory` only.
 #[derive(Serialize)]
 struct Threshold<'a> {
     threshold: &'a str,
     standing: Standing,
+    value: Option<Quantity>,
+    bound: Option<Quantity>,
+}
+
+impl<'a> Threshold<'a> {
+    fn of(judgement: &'a Judgement) -> Self {
+        let Judgement { threshold, standing, value, bound, .. } = judgement;
+        let value = value.filter(|_| !is_of_memory(threshold));
+        Self { threshold, standing: *standing, value, bound: *bound }
+    }
+}
+
+/// What a sweep came to beyond its runs.
+#[derive(Serialize)]
+struct Sweep<'a> {
+    scenario: &'a str,
+    system: &'a str,
+    runs: u64,
+    failed: u64,
+    missing: Vec<String>,
+    thresholds: Vec<SweepJudgement>,
+}
+
+fn sweep(case: &CaseSummary) -> Sweep<'_> {
+    let mut thresholds = case.over_seeds();
+    for judgement in thresholds.iter_mut().filter(|j| is_of_memory(&j.threshold)) {
+        judgement.value = None;
+        judgement.measured = String::new();
+        judgement.seed = None;
+    }
+    Sweep {
+        scenario: case.scenario(),
+        system: case.system(),
+        runs: case.runs(),
+        failed: case.failed(),
+        missing: case.missing(),
+        thresholds,
+    }
+}
+
+fn is_of_memory(threshold: &str) -> bool {
+    threshold.starts_with("memory.")
 }
 
 /// For programs.
@@ -100,11 +145,7 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>) -> String {
         verdict: if verdict.passed() { "pass" } else { "fail" },
         failures: &verdict.failures,
         outcome: &record.outcome,
-        thresholds: verdict
-            .thresholds
-            .iter()
-            .map(|j| Threshold { threshold: &j.threshold, standing: j.standing })
-            .collect(),
+        thresholds: verdict.thresholds.iter().map(Threshold::of).collect(),
         properties: &record.properties,
         panics: &record.panics,
         faults: &record.faults,
@@ -127,16 +168,24 @@ struct ExplainedJson<'a> {
     seed_file: &'a Path,
 }
 
-/// What stands behind the last run: the failures that were explained.
+/// What stands behind the last run: what each case came to over all its runs, and the failures that were explained.
 fn tail(results: &Results) -> String {
+    let sweeps = results
+        .cases
+        .iter()
+        .map(|case| serde_json::to_string(&sweep(&case.summary)).expect("a sweep is plain data"));
     let explained = results.explanations.iter().map(|one| {
         let Explained { scenario, system, seed, explanation, seed_file, .. } = one;
         let told = ExplainedJson { scenario, system, seed: *seed, explanation, seed_file };
         serde_json::to_string(&told).expect("an explanation is plain data")
     });
-    let explained: Vec<String> = explained.collect();
-    match explained.is_empty() {
-        true => "\n],\"explanations\":[]}\n".to_owned(),
-        false => format!("\n],\"explanations\":[\n{}\n]}}\n", explained.join(",\n")),
+    format!("\n],\"sweeps\":{},\"explanations\":{}}}\n", list(sweeps), list(explained))
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    match items.is_empty() {
+        true => "[]".to_owned(),
+        false => format!("[\n{}\n]", items.join(",\n")),
     }
 }

@@ -175,7 +175,7 @@ impl Results {
     pub fn new(build: Build, command: &str, cases: &[Case], seeds: Range<u64>) -> Self {
         let cases = cases.iter().map(|case| CaseResults {
             case: case.clone(),
-            summary: CaseSummary::default(),
+            summary: CaseSummary::of(&case.scenario),
             runs: Vec::new(),
             kept: BTreeMap::new(),
             slowest: 0,
@@ -265,7 +265,7 @@ impl CaseResults {
         runs.get(runs.len().saturating_sub(1) / 2).copied()
     }
 
-    /// Whether every run held, and what must happen in some run of a sweep did.
+    /// Whether every run held, what must happen in some run of a sweep did, and thresholds over seeds hold.
     pub fn passed(&self) -> bool {
         self.summary.passed()
     }

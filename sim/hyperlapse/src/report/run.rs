@@ -4,7 +4,7 @@ use super::measured;
 use super::page::{LABEL, Page, WIDTH};
 use super::style::{Style, wrap};
 use crate::decision::DecisionKind;
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::suite::Finished;
 use crate::threshold::Standing;
 use crate::units::{count, plural};
@@ -58,6 +58,9 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     }
     properties(&mut page, record, style);
     thresholds(&mut page, finished, style, detail);
+    if let Outcome::Aborted { .. } = record.outcome {
+        page.prose("aborted", &record.outcome.failure().unwrap_or_default());
+    }
     for failure in &verdict.failures {
         // Those of thresholds and properties stand in their lines already.
         if !matches!(failure.kind, FailureKind::Property | FailureKind::Threshold) {
@@ -82,7 +85,10 @@ fn decisions(page: &mut Page, record: &Record) {
 fn properties(page: &mut Page, record: &Record, style: Style) {
     let mut label = "properties";
     for (name, property) in &record.properties {
-        match property.broken() {
+        match record.broken(property) {
+            None if property.broken().is_some() => {
+                page.line(label, &format!("--    {name} (not judged: the run did not end)"));
+            }
             None => {
                 page.line(
                     label,
@@ -111,6 +117,7 @@ fn thresholds(page: &mut Page, finished: &Finished, style: Style, detail: Detail
             Standing::Held => style.good("ok  "),
             Standing::Near => style.near("NEAR"),
             Standing::Broken => style.bad("FAIL"),
+            Standing::NotJudged => "--  ".to_owned(),
         };
         let hidden = !detail.memory && judgement.threshold.starts_with("memory.");
         let measured = if hidden { "" } else { &judgement.measured };
@@ -121,7 +128,9 @@ fn thresholds(page: &mut Page, finished: &Finished, style: Style, detail: Detail
             page.line(label, &line);
         } else {
             page.line(label, &format!("{mark}  {}", judgement.threshold));
-            page.line("", &format!("      {measured}"));
+            for line in wrap(measured, WIDTH - LABEL - 8) {
+                page.line("", &format!("      {line}"));
+            }
         }
         label = "";
     }

@@ -44,7 +44,7 @@ impl Seen {
             property.reached += u64::from(of_run.checked > 0);
             property.held += u64::from(of_run.held > 0);
             property.over_the_sweep = of_run.over_the_sweep;
-            if of_run.broken().is_some() {
+            if record.broken(of_run).is_some() {
                 property.broken += 1;
                 property.first_broken.get_or_insert(record.seed);
             }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::seen::Seen;
 use super::style::{Style, wrap};
+use crate::scenario::Scenario;
 #[cfg(feature = "cli")]
 use crate::suite::Case;
 use crate::suite::Finished;
+use crate::threshold::{OverSeeds, Standing, SweepJudgement};
 use crate::units::{count, plural, seconds};
 use crate::verdict::FailureKind;
 
@@ -25,6 +27,7 @@ pub struct CaseSummary {
     pub(super) virtual_ns: u64,
     pub(super) failures: BTreeMap<(FailureKind, String), FailureGroup>,
     pub(super) seen: Seen,
+    over_seeds: Vec<OverSeeds>,
 }
 
 /// Runs that failed alike.
@@ -37,6 +40,12 @@ pub(super) struct FailureGroup {
 }
 
 impl CaseSummary {
+    /// Of the runs of this scenario, with its thresholds over seeds. Without one (`default`) there are none of those.
+    pub fn of(scenario: &Scenario) -> Self {
+        let over_seeds = scenario.thresholds().iter().filter_map(OverSeeds::of).collect();
+        Self { over_seeds, ..Self::default() }
+    }
+
     /// Adds a run. Runs come in the order of their seeds.
     pub fn add(&mut self, finished: &Finished, seed_file: Option<PathBuf>) {
         let (record, verdict) = (&finished.record, &finished.verdict);
@@ -53,6 +62,10 @@ impl CaseSummary {
             self.p95_ns = Some((low.min(p95), high.max(p95)));
         }
         self.seen.add(record);
+        let over = verdict.thresholds.iter().filter(|judgement| judgement.over_seeds);
+        for (threshold, judgement) in self.over_seeds.iter_mut().zip(over) {
+            threshold.add(record, judgement);
+        }
         let mut told = BTreeSet::new();
         for failure in &verdict.failures {
             // Six users may panic at one line in one run.
@@ -69,14 +82,40 @@ impl CaseSummary {
         }
     }
 
-    /// Whether every run held, and what must happen in some run of a sweep did.
+    /// Whether every run held, what must happen in some run of a sweep did, and thresholds over seeds hold.
     pub fn passed(&self) -> bool {
-        self.failed == 0 && self.seen.missing().is_empty()
+        let broken = |judgement: &SweepJudgement| judgement.standing == Standing::Broken;
+        self.failed == 0 && self.seen.missing().is_empty() && !self.over_seeds().iter().any(broken)
+    }
+
+    /// The scenario's name; empty before the first run.
+    pub fn scenario(&self) -> &str {
+        &self.scenario
+    }
+
+    /// The system's name; empty before the first run.
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// How many runs there were.
+    pub fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    /// How many of them failed.
+    pub fn failed(&self) -> u64 {
+        self.failed
     }
 
     /// What must happen in some run of a sweep, and did not.
-    pub(super) fn missing(&self) -> Vec<String> {
+    pub fn missing(&self) -> Vec<String> {
         self.seen.missing()
+    }
+
+    /// The thresholds that are judged over all runs.
+    pub fn over_seeds(&self) -> Vec<SweepJudgement> {
+        self.over_seeds.iter().map(OverSeeds::judge).collect()
     }
 }
 
@@ -125,6 +164,9 @@ pub fn summary(
     for case in cases.iter().filter(|case| case.runs > 1) {
         case.seen.table(&format!("{} on {}", case.scenario, case.system), &mut text, style);
     }
+    for case in cases {
+        thresholds(case, &mut text, style);
+    }
     text.push_str(&failures(cases, command, style));
 
     let failed = cases.iter().filter(|case| !case.passed()).count() as u64;
@@ -146,6 +188,29 @@ pub fn summary(
         seconds(virtual_ns)
     ));
     text
+}
+
+/// The thresholds that a sweep is judged by as a whole.
+fn thresholds(case: &CaseSummary, text: &mut String, style: Style) {
+    let judgements = case.over_seeds();
+    if judgements.is_empty() {
+        return;
+    }
+    let title = format!("{} on {}, over {}", case.scenario, case.system, plural(case.runs, "seed"));
+    text.push_str(&format!("{}\n", style.strong(&title)));
+    for judgement in judgements {
+        let mark = match judgement.standing {
+            Standing::Broken => style.bad("FAIL"),
+            Standing::NotJudged => "--  ".to_owned(),
+            Standing::Held => style.good("ok  "),
+            Standing::Near => style.near("NEAR"),
+        };
+        text.push_str(&format!("  {mark}  {}\n", judgement.threshold));
+        for line in wrap(&judgement.measured, 72) {
+            text.push_str(&format!("        {line}\n"));
+        }
+    }
+    text.push('\n');
 }
 
 /// The line that replays a seed file, to paste.
@@ -205,6 +270,14 @@ fn failures(cases: &[&CaseSummary], command: &str, style: Style) -> String {
         text.push_str(&format!("{}\n", style.bad(&title)));
         for missing in case.seen.missing() {
             text.push_str(&format!("  {:<KIND$}{missing}\n", "sweep"));
+        }
+        let over_seeds = case.over_seeds();
+        for broken in over_seeds.iter().filter(|j| j.standing == Standing::Broken) {
+            // What it measured stands above.
+            for (i, line) in wrap(&broken.threshold, 80 - 2 - KIND).iter().enumerate() {
+                let kind = if i == 0 { "sweep" } else { "" };
+                text.push_str(&format!("  {kind:<KIND$}{line}\n"));
+            }
         }
         let mut replayed = None;
         for ((kind, name), group) in &case.failures {

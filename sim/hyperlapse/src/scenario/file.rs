@@ -136,7 +136,7 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     let workload = workload(&mut root)?;
     let (kinds, mut kind_tables) = mix(&mut root, vocabulary)?;
     let faults = faults(&mut root, &kinds)?;
-    let thresholds = thresholds(&mut root, &kinds)?;
+    let thresholds = thresholds(&mut root, &kinds, &vocabulary.metrics)?;
     let settings = settings(&mut root, vocabulary, &mut kind_tables)?;
     root.finish(&vocabulary.root_keys())?;
 
@@ -386,7 +386,11 @@ fn mix<'i>(
     Ok((kinds, tables))
 }
 
-fn thresholds(root: &mut Reader<'_, '_>, kinds: &[UserKind]) -> Result<Vec<Threshold>, InputError> {
+fn thresholds(
+    root: &mut Reader<'_, '_>,
+    kinds: &[UserKind],
+    metrics: &[Metric],
+) -> Result<Vec<Threshold>, InputError> {
     let source = root.source;
     let Some(value) = root.take("thresholds") else { return Ok(Vec::new()) };
     let span = value.span();
@@ -400,7 +404,7 @@ fn thresholds(root: &mut Reader<'_, '_>, kinds: &[UserKind]) -> Result<Vec<Thres
         let span = entry.span();
         let text: String = read_value(source, entry)?;
         // Behind the opening quote; with escapes in the string the column is near rather than exact.
-        thresholds.push(threshold(&text, source, span.start + 1, kinds)?);
+        thresholds.push(threshold(&text, source, span.start + 1, kinds, metrics)?);
     }
     Ok(thresholds)
 }
@@ -411,9 +415,9 @@ pub(super) fn threshold(
     source: &Source,
     offset: usize,
     kinds: &[UserKind],
+    metrics: &[Metric],
 ) -> Result<Threshold, InputError> {
-    let threshold: Threshold =
-        text.parse().map_err(|e: crate::ThresholdError| e.in_source(source, offset))?;
+    let threshold = Threshold::parse(text, metrics).map_err(|e| e.in_source(source, offset))?;
     if let Some((name, span)) = threshold.kind()
         && !kinds.iter().any(|kind| kind.name == name)
     {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source};
-use crate::metrics::Metric;
+use crate::metrics::{Metric, ViewSpec};
 use crate::threshold::Threshold;
 use crate::workload::Workload;
 pub(crate) use settings::Settings;
@@ -151,13 +151,21 @@ impl Scenario {
         self.0.settings.get(kind)
     }
 
-    /// Widths of the windows that its thresholds need, ascending.
-    pub(crate) fn windows_ns(&self) -> Vec<u64> {
-        let windows = self.thresholds().iter().filter_map(Threshold::window);
-        let mut windows: Vec<u64> = windows.map(crate::units::nanos).collect();
-        windows.sort_unstable();
-        windows.dedup();
-        windows
+    /// What its thresholds ask for beyond the metrics of the whole run.
+    pub(crate) fn views(&self) -> Vec<ViewSpec> {
+        let place = |name: &str| {
+            let place = self.kinds().iter().position(|kind| kind.name == name);
+            place.and_then(|place| u16::try_from(place).ok())
+        };
+        let mut views: Vec<ViewSpec> = Vec::new();
+        for (index, threshold) in self.thresholds().iter().enumerate() {
+            let Some(view) = threshold.view(index, place) else { continue };
+            // Two thresholds may be about the same.
+            if view.abort.is_some() || views.iter().all(|other| other.name != view.name) {
+                views.push(view);
+            }
+        }
+        views
     }
 }
 
@@ -275,7 +283,8 @@ impl ScenarioBuilder {
         for text in &self.thresholds {
             let source = Source::new("threshold", text.as_str());
             let threshold =
-                file::threshold(text, &source, 0, &self.inner.kinds).map_err(&invalid)?;
+                file::threshold(text, &source, 0, &self.inner.kinds, &self.inner.metrics)
+                    .map_err(&invalid)?;
             self.inner.thresholds.push(threshold);
         }
         Ok(Scenario(Arc::new(self.inner)))

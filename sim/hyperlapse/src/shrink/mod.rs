@@ -12,7 +12,8 @@
 //! 2009) shrinks schedules likewise, by taking choices away.
 //!
 //! Load is left as it is where the failure says something of how much there was: a threshold on counts fails
-//! with any smaller load, and would say nothing.
+//! with any smaller load, and would say nothing. Of too much, so that the run was ended for it, less load says the
+//! same.
 
 mod ddmin;
 mod numbers;
@@ -22,9 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::decision::{Decision, DecisionKind, MAX_DECISIONS, Schedule, StrategyChoice};
 use crate::input::InputError;
 use crate::property::PropertyKind;
-use crate::record::Record;
+use crate::record::{Outcome, Record};
 use crate::scenario::overrides::Override;
 use crate::suite::{Case, Finished, Suite};
+use crate::threshold::Threshold;
 use crate::verdict::{Failure, FailureKind};
 use crate::world::RunOptions;
 use ddmin::ddmin;
@@ -129,21 +131,30 @@ struct Aspect {
     violated: bool,
     /// What was seen, without its numbers.
     shape: String,
+    /// A threshold that too much of something broke for good, so that it ended the run.
+    too_much: bool,
 }
 
 impl Aspect {
-    fn of(failure: &Failure, record: &Record) -> Self {
+    fn of(failure: &Failure, record: &Record, thresholds: &[Threshold]) -> Self {
         let property = record.properties.get(&failure.name);
         let violated = failure.kind == FailureKind::Property
             && property.is_some_and(|p| p.checked > 0 && p.kind != PropertyKind::Sometimes);
         let told = matches!(failure.kind, FailureKind::Property | FailureKind::Panic);
         let shape = if told { shape(&failure.message) } else { String::new() };
-        Self { kind: failure.kind, name: failure.name.clone(), violated, shape }
+        let ended = |threshold: &&Threshold| {
+            let text = threshold.to_string();
+            matches!(&record.outcome, Outcome::Aborted { threshold, .. } if *threshold == text)
+                && text == failure.name
+        };
+        let too_much = thresholds.iter().find(ended).is_some_and(Threshold::is_upper);
+        Self { kind: failure.kind, name: failure.name.clone(), violated, shape, too_much }
     }
 
     /// Whether it says the same of a smaller load.
     fn bears_less_load(&self) -> bool {
         self.violated
+            || self.too_much
             || matches!(
                 self.kind,
                 FailureKind::Panic
@@ -224,7 +235,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
         if first.record.decisions_total > first.record.decisions.len() as u64 {
             return Err(NotShrunk::TooManyDecisions);
         }
-        let aspect = Aspect::of(&failure, &first.record);
+        let aspect = Aspect::of(&failure, &first.record, case.scenario.thresholds());
         if first.record.decisions.is_empty() && !aspect.bears_less_load() {
             return Err(NotShrunk::NothingToShrink);
         }
@@ -295,7 +306,7 @@ impl<S: Clone + Send + 'static> Search<'_, S> {
     fn failure<'f>(&self, finished: &'f Finished) -> Option<&'f Failure> {
         let same = |failure: &&Failure| {
             // Of a smaller load the sentence may have another number of things in it.
-            Aspect::of(failure, &finished.record) == self.aspect
+            Aspect::of(failure, &finished.record, self.base.scenario.thresholds()) == self.aspect
         };
         finished.verdict.failures.iter().find(same)
     }

@@ -1,33 +1,50 @@
-//! Thresholds: what a run must measure, as expressions in data.
+//! Thresholds: what a run, or a whole sweep, must measure, as expressions in data.
 //!
 //! ```text
-//! response.p95 < 5s                     starts.refused == 30
-//! response{kind=quick}.mean < 200ms     starts.refused{reason=global limit} == 30
-//! throughput > 1/s                      throughput over 30s >= 90% of median
-//! memory.growth < 50MB                  completion_rate == 100%
+//! response.p95 < 5s                          starts.refused{reason=global limit} == 30
+//! response{kind=quick}.mean < 200ms          response{model=small}.p95 < 1s
+//! starts.refused.share < 5%                  completions.rate > 1/s
+//! throughput over 30s >= 90% of median       response.p95 over 10s < 500ms
+//! response.p95 after 30s < 1s                response.p95 trend < 5%
+//! failures == 0 else abort                   response.p95 over 10s < 1s else abort
+//! response.p95 worst of seeds < 1s           response.p95 < 500ms in 95% of seeds
 //! ```
 //!
 //! An expression is parsed and its units are checked when the scenario is read; it is judged on the
-//! record after the run, in exact integers. A threshold on something that was not measured does not
-//! hold: silence is not success.
+//! record after the run, in exact fractions of integers. A threshold on something that was not measured does not
+//! hold: silence is not success. `docs/thresholds.md` tells every form.
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | [`metric`] | the metrics that can be named, and their units |
-//! | [`parse`] | text to expression, errors with their column |
+//! | [`metric`] | the metrics that can be named |
+//! | [`parse`], [`cursor`] | text to expression, errors with their column |
+//! | [`abort`] | what may end a run at once |
+//! | [`view`] | what is folded while the run goes on, for windows, warm-ups and selectors |
+//! | [`measure`] | what a metric came to in one run |
 //! | [`judge`] | expression and record to judgement |
+//! | [`trend`] | growth over the run |
+//! | [`seeds`] | judgement over all runs of a sweep |
 
+mod abort;
+mod cursor;
 mod judge;
+mod measure;
 mod metric;
 mod parse;
+mod seeds;
+mod trend;
+mod view;
 
 use std::fmt;
 use std::time::Duration;
 
+use crate::exact::{Comparison, Exact};
+use crate::unit::Unit;
+pub use cursor::ThresholdError;
 pub use judge::{Judgement, Standing};
 pub use metric::catalogue;
-use metric::{Metric, Unit};
-pub use parse::ThresholdError;
+use metric::{Measure, Metric, Times};
+pub use seeds::{OverSeeds, SweepJudgement};
 
 /// A parsed threshold. Prints as it was written.
 ///
@@ -43,30 +60,50 @@ pub use parse::ThresholdError;
 pub struct Threshold {
     text: String,
     metric: Metric,
-    over: Option<Duration>,
+    /// The width of the windows, in nanoseconds.
+    over: Option<u64>,
+    /// How much of the load is warm-up, in nanoseconds.
+    after: u64,
+    trend: bool,
+    seeds: Option<Seeds>,
     comparison: Comparison,
     bound: Bound,
+    aborts: bool,
 }
 
 impl Threshold {
     /// The width of the windows that it is judged over, if it is judged over windows.
     pub fn window(&self) -> Option<Duration> {
-        self.over
+        self.over.map(Duration::from_nanos)
+    }
+
+    /// How much of the load passes before it is judged.
+    pub fn warm_up(&self) -> Duration {
+        Duration::from_nanos(self.after)
     }
 
     /// Whether it is about heap bytes, which another build may lay out differently.
     pub fn is_of_memory(&self) -> bool {
-        self.metric.measure.unit() == Unit::Bytes
+        matches!(self.metric.measure, Measure::Memory(_))
+    }
+
+    /// Whether it is judged over all runs of a sweep together, and in none of them by itself.
+    pub fn is_over_seeds(&self) -> bool {
+        self.seeds.is_some()
+    }
+
+    /// Whether the run ends as soon as it is broken.
+    pub fn aborts(&self) -> bool {
+        self.aborts
     }
 
     /// Why it says nothing of how much load is too much, if that is so: then it breaks because the load is another one
     /// than the one that it was written for, or a smaller one.
     pub(crate) fn is_not_of_load(&self) -> Option<&'static str> {
-        let Bound::Value(bound) = &self.bound else { return None };
-        let unit = self.metric.measure.unit();
+        let Bound::Value(bound, unit) = self.bound else { return None };
+        let whole = unit == Unit::Share && bound == Exact::whole(1);
         // None at all and all of them are bounds: nothing can be beyond.
-        let extreme =
-            bound.numerator == 0 || unit == Unit::Share && bound.numerator == bound.denominator;
+        let extreme = bound == Exact::ZERO || whole;
         match self.comparison {
             Comparison::Equal if extreme => None,
             Comparison::Equal | Comparison::NotEqual => {
@@ -81,7 +118,7 @@ impl Threshold {
 
     /// Whether it is about time that somebody waits: where nobody waited there is nothing to complain of.
     pub(crate) fn is_of_waiting(&self) -> bool {
-        matches!(self.metric.measure, metric::Measure::QueueWait(_)) && !self.asks_for_more()
+        matches!(self.metric.measure, Measure::Times(Times::QueueWait, _)) && !self.asks_for_more()
     }
 
     /// Whether it asks for more rather than for less.
@@ -91,7 +128,13 @@ impl Threshold {
 
     /// The kind of user that it is about, if it is about one, and where the name stands in the text.
     pub(crate) fn kind(&self) -> Option<(&str, std::ops::Range<usize>)> {
-        self.metric.kind.as_ref().map(|(name, span)| (name.as_str(), span.clone()))
+        self.metric.kind().map(|kind| (kind.value.as_str(), kind.span.clone()))
+    }
+
+    /// Whether more of something breaks it, so that a smaller run that breaks it says the same.
+    pub(crate) fn is_upper(&self) -> bool {
+        use Comparison::{Equal, Less, LessOrEqual};
+        matches!(self.comparison, Less | LessOrEqual) || (self.aborts && self.comparison == Equal)
     }
 }
 
@@ -99,16 +142,6 @@ impl fmt::Display for Threshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Equal,
-    NotEqual,
 }
 
 const COMPARISONS: [(&str, Comparison); 6] = [
@@ -123,49 +156,37 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 /// What a metric is compared with.
 #[derive(Debug, Clone, PartialEq)]
 enum Bound {
-    Value(Exact),
+    Value(Exact, Unit),
     /// This share of the median of all windows.
     OfMedian(Exact),
 }
 
-/// An exact quantity in the base unit of its metric: nanoseconds, bytes, a count, a fraction of one,
-/// or per second.
+/// How the runs of a sweep are taken together.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Exact {
-    numerator: i128,
-    denominator: i128,
+pub(crate) enum Seeds {
+    /// The run that breaks it most, or is nearest to it.
+    Worst,
+    Median,
+    /// This share of them holds it.
+    Share(Exact),
 }
 
-impl Exact {
-    fn whole(n: impl Into<i128>) -> Self {
-        Self { numerator: n.into(), denominator: 1 }
-    }
-
-    fn over(numerator: i128, denominator: i128) -> Self {
-        debug_assert!(denominator > 0, "a quantity over {denominator}");
-        Self { numerator, denominator }
-    }
-
-    fn times(self, other: Self) -> Self {
-        Self::over(self.numerator * other.numerator, self.denominator * other.denominator)
-    }
-
-    fn compare(self, other: Self) -> std::cmp::Ordering {
-        (self.numerator * other.denominator).cmp(&(other.numerator * self.denominator))
-    }
-
-    fn show(self, unit: Unit) -> String {
-        let scaled = |by: i128| self.numerator * by / self.denominator;
-        match unit {
-            Unit::Time => crate::units::seconds(scaled(1) as u64),
-            Unit::Bytes => crate::units::bytes(scaled(1) as i64),
-            Unit::Count => crate::units::count(scaled(1) as u64),
-            // Not rounded up: what falls short of the whole must not read as the whole.
-            Unit::Share => match scaled(100_000) {
-                tenths if tenths % 100 == 0 => format!("{} %", crate::units::milli(tenths as u64)),
-                fine => format!("{}.{:03} %", fine / 1_000, fine % 1_000),
-            },
-            Unit::Rate => format!("{} /s", crate::units::milli(scaled(1_000) as u64)),
-        }
-    }
+/// Every form that a threshold can have, with a line each.
+pub fn grammar() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FORMS.iter().copied()
 }
+
+const FORMS: &[(&str, &str)] = &[
+    ("METRIC < NUMBER", "also <= > >= == !=; a number has the unit of its metric"),
+    (".share, .rate", "of a count: in % of starts, or of arrivals, or of iterations; per second"),
+    ("{kind=K, TAG=V}", "behind a metric: of one kind of user, with a tag; all of them match"),
+    (
+        "over 10s",
+        "every window of that width, at each tenth of it; the bound may be `90% of median`",
+    ),
+    ("after 30s", "without the first of the load: its warm-up"),
+    ("trend < 5%", "growth over the run, of the median; or an amount, as in `trend < 1MB`"),
+    ("else abort", "behind the bound: ends the run at once"),
+    ("worst of seeds", "the worst run of a sweep; also `median of seeds`"),
+    ("in 95% of seeds", "behind the bound: in so many runs of a sweep"),
+];

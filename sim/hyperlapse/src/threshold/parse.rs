@@ -2,318 +2,422 @@
 
 use std::ops::Range;
 use std::str::FromStr;
-use std::time::Duration;
 
-use super::metric::{Measure, Metric, STATS, Unit, Unknown, catalogue};
-use super::{Bound, COMPARISONS, Comparison, Exact, Threshold};
-use crate::input::{InputError, Source, list, near};
-
-/// A threshold that cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ThresholdError(Box<Problem>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Problem {
-    text: String,
-    span: Range<usize>,
-    message: String,
-    label: Option<String>,
-    near: Option<(String, Vec<&'static str>)>,
-}
-
-impl ThresholdError {
-    /// The column, from 1, at which it goes wrong.
-    pub fn column(&self) -> usize {
-        self.0.text[..self.0.span.start].chars().count() + 1
-    }
-
-    /// The error with its place in `source`, in which the expression begins at `offset`.
-    pub(crate) fn in_source(self, source: &Source, offset: usize) -> InputError {
-        let Problem { span, message, label, near, .. } = *self.0;
-        let mut error = InputError::new(message).at(source, span.start + offset..span.end + offset);
-        if let Some(label) = label {
-            error = error.label(label);
-        }
-        match near {
-            Some((word, known)) => error.nearest(&word, known),
-            None => error,
-        }
-    }
-}
-
-impl std::fmt::Display for ThresholdError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let source = Source::new("threshold", self.0.text.as_str());
-        self.clone().in_source(&source, 0).fmt(f)
-    }
-}
-
-impl std::error::Error for ThresholdError {}
+use super::abort;
+use super::cursor::{Cursor, ThresholdError};
+use super::metric::{
+    KIND, Measure, MemoryPart, Metric as Named, REASON, Selector, Unknown, catalogue,
+};
+use super::trend;
+use super::{Bound, COMPARISONS, Seeds, Threshold};
+use crate::exact::{Comparison, Exact};
+use crate::input::{list, near};
+use crate::metrics::Metric;
+use crate::unit::Unit;
 
 impl FromStr for Threshold {
     type Err = ThresholdError;
 
+    /// Without metrics of the user's own.
     fn from_str(text: &str) -> Result<Self, ThresholdError> {
-        Parser { text, at: 0 }.threshold()
+        Self::parse(text, &[])
     }
 }
 
-/// Key, value, and where both stand.
-type Pair<'a> = (&'a str, &'a str, Range<usize>);
-
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
+impl Threshold {
+    /// Reads a threshold that may name these metrics of the user's own.
+    ///
+    /// ```
+    /// use hyperlapse::{Metric, Threshold};
+    ///
+    /// const TOKENS: Metric = Metric::counter("tokens", "tokens that the model wrote");
+    /// assert!(Threshold::parse("tokens > 100", &[TOKENS]).is_ok());
+    /// assert!("tokens > 100".parse::<Threshold>().is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// When it cannot be understood, with the column.
+    pub fn parse(text: &str, own: &[Metric]) -> Result<Self, ThresholdError> {
+        let cursor = Cursor { text, at: 0 };
+        Parser { cursor, own }.threshold()
+    }
 }
 
-impl<'a> Parser<'a> {
+/// The greatest number that a threshold may hold a quantity against, in its base unit.
+const MOST: i128 = 1 << 62;
+
+/// What stands between metric and comparison.
+#[derive(Default)]
+struct Scope {
+    over: Option<Placed<u64>>,
+    after: Option<Placed<u64>>,
+    trend: Option<Range<usize>>,
+    seeds: Option<Placed<Seeds>>,
+}
+
+/// Something with its place.
+type Placed<T> = (T, Range<usize>);
+
+struct Parser<'a> {
+    cursor: Cursor<'a>,
+    /// The metrics of the user's own.
+    own: &'a [Metric],
+}
+
+impl Parser<'_> {
     fn threshold(mut self) -> Result<Threshold, ThresholdError> {
-        let metric = self.metric()?;
-        let unit = metric.measure.unit();
-        let over = self.over(&metric)?;
-        let comparison = self.comparison(over.is_none())?;
-        let bound = self.bound(unit, over.is_some())?;
-        self.space();
-        if self.at < self.text.len() {
-            let rest = self.at..self.text.len();
-            return Err(self.error(rest, "the threshold should end here"));
+        let (metric, span) = self.metric()?;
+        let mut scope = self.scope(&metric)?;
+        self.check_trend(&metric, span, &scope)?;
+        let comparison = self.comparison(&scope)?;
+        let (bound, bound_span) = self.bound(metric.measure, &scope)?;
+        self.share_of_seeds(&mut scope)?;
+        if let (Bound::OfMedian(_), Some((Seeds::Worst | Seeds::Median, span))) =
+            (&bound, &scope.seeds)
+        {
+            let message = "every run has a median of its own";
+            let error = self.cursor.error(span.clone(), message);
+            return Err(error.label("expected `in …% of seeds` behind the bound, or nothing"));
         }
-        Ok(Threshold { text: self.text.trim().to_owned(), metric, over, comparison, bound })
+        let aborts = self.cursor.eat_words("else").map(|otherwise| {
+            let end = self.cursor.eat_words("abort");
+            end.map(|abort| otherwise.start..abort.end)
+        });
+        let aborts = match aborts {
+            Some(None) => {
+                self.cursor.space();
+                let error = self.cursor.error(self.cursor.word_span(), "what else?");
+                return Err(error.label("expected `abort`"));
+            }
+            Some(Some(span)) => Some(span),
+            None => None,
+        };
+        self.end(&scope)?;
+        let threshold = Threshold {
+            text: self.cursor.text.trim().to_owned(),
+            metric,
+            over: scope.over.map(|(ns, _)| ns),
+            after: scope.after.map_or(0, |(ns, _)| ns),
+            trend: scope.trend.is_some(),
+            seeds: scope.seeds.map(|(seeds, _)| seeds),
+            comparison,
+            bound,
+            aborts: aborts.is_some(),
+        };
+        if let (Some(span), Err(why)) = (aborts, abort::is_final(&threshold)) {
+            let message = "a run is ended only by what can never be put right again";
+            return Err(self.cursor.error(span, message).help(why));
+        }
+        let most = |value: &Exact| value.floor().abs() < MOST;
+        match &threshold.bound {
+            Bound::Value(value, _) | Bound::OfMedian(value) if !most(value) => {
+                Err(self.cursor.error(bound_span, "this is more than can be measured"))
+            }
+            _ => Ok(threshold),
+        }
+    }
+
+    /// Nothing is left.
+    fn end(&mut self, scope: &Scope) -> Result<(), ThresholdError> {
+        self.cursor.space();
+        let rest = self.cursor.rest();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let before = ["over", "after", "trend", "worst", "median"];
+        let early = before.iter().find(|word| self.cursor.eat_words(word).is_some());
+        let error = self.cursor.error(rest, "the threshold should end here");
+        Err(match early {
+            Some(word) => error.label(format!("`{word}` stands before the comparison")),
+            None if scope.seeds.is_some() => error,
+            None => error.help("it may go on with `in …% of seeds` or `else abort`"),
+        })
     }
 
     /// `response{kind=quick}.p95`: the selector may stand before or after the statistic.
-    fn metric(&mut self) -> Result<Metric, ThresholdError> {
-        self.space();
-        let start = self.at;
+    fn metric(&mut self) -> Result<Placed<Named>, ThresholdError> {
+        self.cursor.space();
+        let start = self.cursor.at;
         let mut path = self.path().to_owned();
-        let mut selector = self.selector()?;
-        if !selector.is_empty() && self.eat(".") {
+        let mut selectors = self.selectors()?;
+        if !selectors.is_empty() && self.cursor.eat(".") {
             path = format!("{path}.{}", self.path());
         }
-        if selector.is_empty() {
-            selector = self.selector()?;
+        if selectors.is_empty() {
+            selectors = self.selectors()?;
         }
-        let span = start..self.at;
+        let span = start..self.cursor.at;
+        let measure = self.measure(&path, span.clone())?;
+        selectors.sort_by(|a, b| a.key.cmp(&b.key));
+        for selector in &selectors {
+            let known = match selector.key.as_str() {
+                REASON => measure.has_reasons(),
+                _ => measure.is_of_operations(),
+            };
+            if !known {
+                let by = match selector.key.as_str() {
+                    key @ (KIND | REASON) => key,
+                    _ => "tag",
+                };
+                let message = format!("`{path}` is not known by {by}");
+                return Err(self.cursor.error(selector.span.clone(), message));
+            }
+        }
+        if let Some(pair) = selectors.windows(2).find(|pair| pair[0].key == pair[1].key) {
+            let [first, second] = [&pair[0].span, &pair[1].span];
+            let later = if first.start > second.start { first } else { second };
+            let message = format!("`{}` stands here twice", pair[0].key);
+            return Err(self.cursor.error(later.clone(), message));
+        }
+        Ok((Named { measure, selectors }, span))
+    }
+
+    fn measure(&self, path: &str, span: Range<usize>) -> Result<Measure, ThresholdError> {
         if path.is_empty() {
-            let end = self.text.len();
-            let error = self.error(start..(start + 1).min(end), "a threshold begins with a metric");
+            let next = self.cursor.text[span.start..].chars().next();
+            let one = span.start..span.start + next.map_or(0, char::len_utf8);
+            let error = self.cursor.error(one, "a threshold begins with a metric");
             return Err(error.label("expected a metric such as `response.p95`"));
         }
-        let measure = match Measure::named(&path) {
-            Ok(measure) => measure,
-            Err(Unknown::Metric) => {
-                let known: Vec<&str> = catalogue().map(|(name, _)| name).collect();
-                // Metrics of times are known without the statistic behind them.
-                let word = match near(&path, &known) {
-                    Some(_) => &path,
-                    None => path.split('.').next().unwrap_or(&path),
-                };
-                return Err(self.error(span, format!("unknown metric `{path}`")).near(word, known));
-            }
-            Err(Unknown::Stat) => {
-                let stat = path.rsplit_once('.').map_or("", |(_, stat)| stat);
-                let known = STATS.to_vec();
-                return Err(self
-                    .error(span, format!("unknown statistic `{stat}`"))
-                    .near(stat, known));
-            }
-            Err(Unknown::StatMissing) => {
-                let stats = list(&STATS, "or");
-                let error = self.error(span, format!("`{path}` is many times: which of them?"));
-                return Err(error.label(format!("expected one of {stats} after it")));
-            }
+        let unknown = match Measure::named(path, self.own) {
+            Ok(measure) => return Ok(measure),
+            Err(unknown) => unknown,
         };
-        let mut metric = Metric { measure, kind: None, reason: None };
-        for (key, value, span) in selector {
-            match key {
-                "kind" if measure.has_kinds() => metric.kind = Some((value.to_owned(), span)),
-                "reason" if measure.has_reasons() => metric.reason = Some(value.to_owned()),
-                "kind" | "reason" => {
-                    return Err(self.error(span, format!("`{path}` is not known by {key}")));
-                }
-                _ => {
-                    let error = self.error(span, format!("unknown selector `{key}`"));
-                    return Err(error.near(key, vec!["kind", "reason"]));
+        Err(match unknown {
+            Unknown::Metric => {
+                let own = self.own.iter().map(Metric::name);
+                let known: Vec<&str> = catalogue().map(|(name, _)| name).chain(own).collect();
+                // Metrics of times are known without the statistic behind them.
+                let word = match near(path, &known) {
+                    Some(_) => path,
+                    None => path.split('.').next().unwrap_or(path),
+                };
+                self.cursor.error(span, format!("unknown metric `{path}`")).near(word, known)
+            }
+            Unknown::Form(known) => {
+                let form = path.rsplit_once('.').map_or("", |(_, form)| form);
+                let message = format!("unknown statistic `{form}`");
+                let error = self.cursor.error(span, message);
+                match known.is_empty() {
+                    true => error.label("expected no statistic"),
+                    false => error.near(form, known.to_vec()),
                 }
             }
-        }
-        Ok(metric)
+            Unknown::FormMissing(forms) => {
+                let stats = list(forms, "or");
+                let message = format!("`{path}` is many values: which of them?");
+                let expected = if forms.len() == 1 { "expected" } else { "expected one of" };
+                self.cursor.error(span, message).label(format!("{expected} {stats} after it"))
+            }
+        })
     }
 
     /// `{kind=quick, reason=global limit}`; values run to the comma or the brace.
-    fn selector(&mut self) -> Result<Vec<Pair<'a>>, ThresholdError> {
-        let open = self.at;
-        if !self.eat("{") {
+    fn selectors(&mut self) -> Result<Vec<Selector>, ThresholdError> {
+        let open = self.cursor.at;
+        if !self.cursor.eat("{") {
             return Ok(Vec::new());
         }
-        let Some(length) = self.text[self.at..].find('}') else {
-            return Err(self.error(open..open + 1, "this brace is never closed"));
+        let Some(length) = self.cursor.text[self.cursor.at..].find('}') else {
+            return Err(self.cursor.error(open..open + 1, "this brace is never closed"));
         };
-        let inner = self.at..self.at + length;
-        self.at = inner.end + 1;
-        let mut pairs = Vec::new();
+        let inner = self.cursor.at..self.cursor.at + length;
+        self.cursor.at = inner.end + 1;
+        let mut selectors = Vec::new();
         let mut at = inner.start;
-        for part in self.text[inner].split(',') {
-            let span = at..at + part.len();
-            at = span.end + 1;
-            match part.split_once('=') {
-                Some((key, value)) if !value.trim().is_empty() => {
-                    pairs.push((key.trim(), value.trim(), span));
+        for part in self.cursor.text[inner].split(',') {
+            let end = at + part.len();
+            let blank = part.len() - part.trim_start().len();
+            let span = at + blank..at + part.trim_end().len().max(blank);
+            at = end + 1;
+            let pair = part.split_once('=').map(|(key, value)| (key.trim(), value.trim()));
+            match pair {
+                Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+                    selectors.push(Selector { key: key.to_owned(), value: value.to_owned(), span })
                 }
                 _ => {
-                    let error = self.error(span, "a selector has the form `key=value`");
-                    return Err(error.label("expected `kind=…` or `reason=…`"));
+                    let error = self.cursor.error(span, "a selector has the form `key=value`");
+                    return Err(error.label("expected `kind=…`, `reason=…` or a tag"));
                 }
             }
         }
-        Ok(pairs)
+        Ok(selectors)
     }
 
-    fn over(&mut self, metric: &Metric) -> Result<Option<Duration>, ThresholdError> {
-        self.space();
-        let start = self.at;
-        if !self.eat_word("over") {
-            return Ok(None);
+    fn scope(&mut self, metric: &Named) -> Result<Scope, ThresholdError> {
+        let measure = metric.measure;
+        let mut scope = Scope::default();
+        loop {
+            if let Some(span) = self.cursor.eat_words("over") {
+                self.once(scope.over.is_some(), &span, "over")?;
+                if !measure.is_of_events() {
+                    let message = format!("`{measure}` is not judged over windows");
+                    return Err(self.cursor.error(span, message).label("expected a comparison"));
+                }
+                scope.over = Some((self.window()?, span));
+            } else if let Some(span) = self.cursor.eat_words("after") {
+                self.once(scope.after.is_some(), &span, "after")?;
+                if !measure.is_of_events() && measure != Measure::Memory(MemoryPart::Live) {
+                    let message = format!("`{measure}` is not known of a part of the run");
+                    return Err(self.cursor.error(span, message).label("expected a comparison"));
+                }
+                let (time, ..) = self.cursor.number(&[Unit::Nanoseconds], false)?;
+                scope.after = Some((u64::try_from(time.floor()).unwrap_or(u64::MAX), span));
+            } else if let Some(span) = self.cursor.eat_words("trend") {
+                self.once(scope.trend.is_some(), &span, "trend")?;
+                scope.trend = Some(span);
+            } else if let Some(span) = self.cursor.eat_words("worst") {
+                self.once(scope.seeds.is_some(), &span, "of seeds")?;
+                let span = self.of_seeds(span, "the worst of what?")?;
+                scope.seeds = Some((Seeds::Worst, span));
+            } else if let Some(span) = self.cursor.eat_words("median") {
+                self.once(scope.seeds.is_some(), &span, "of seeds")?;
+                let span = self.of_seeds(span, "the median of what?")?;
+                scope.seeds = Some((Seeds::Median, span));
+            } else {
+                return Ok(scope);
+            }
         }
-        if metric.measure != Measure::Throughput || metric.kind.is_some() {
-            let error = self.error(start..self.at, "only `throughput` is judged over windows");
-            return Err(error.label("expected a comparison"));
-        }
-        let (exact, span) = self.number(Unit::Time)?;
-        let ns = exact.numerator / exact.denominator;
-        if ns < 1_000_000 {
-            return Err(self.error(span, "a window is at least 1ms wide"));
-        }
-        Ok(Some(Duration::from_nanos(ns as u64)))
     }
 
-    fn comparison(&mut self, or_over: bool) -> Result<Comparison, ThresholdError> {
-        self.space();
+    fn once(&self, again: bool, span: &Range<usize>, what: &str) -> Result<(), ThresholdError> {
+        match again {
+            true => Err(self.cursor.error(span.clone(), format!("`{what}` stands here twice"))),
+            false => Ok(()),
+        }
+    }
+
+    fn of_seeds(&mut self, from: Range<usize>, what: &str) -> Result<Range<usize>, ThresholdError> {
+        match self.cursor.eat_words("of seeds") {
+            Some(to) => Ok(from.start..to.end),
+            None => {
+                self.cursor.space();
+                let error = self.cursor.error(self.cursor.word_span(), what);
+                Err(error.label("expected `of seeds`"))
+            }
+        }
+    }
+
+    /// The width of windows: whole milliseconds, so that a tenth of it is whole nanoseconds.
+    fn window(&mut self) -> Result<u64, ThresholdError> {
+        const MS: i128 = 1_000_000;
+        let (width, _, span) = self.cursor.number(&[Unit::Nanoseconds], false)?;
+        let ns = width.floor();
+        if ns < MS {
+            return Err(self.cursor.error(span, "a window is at least 1ms wide"));
+        }
+        if width != Exact::whole(ns) || ns % MS != 0 {
+            return Err(self.cursor.error(span, "a window is whole milliseconds wide"));
+        }
+        u64::try_from(ns)
+            .ok()
+            .filter(|ns| i128::from(*ns) < MOST)
+            .ok_or_else(|| self.cursor.error(span, "this is more than can be measured"))
+    }
+
+    fn check_trend(
+        &self,
+        metric: &Named,
+        span: Range<usize>,
+        scope: &Scope,
+    ) -> Result<(), ThresholdError> {
+        let measure = metric.measure;
+        let Some(trend) = &scope.trend else {
+            return match measure {
+                Measure::Memory(MemoryPart::Live) => {
+                    let error = self.cursor.error(span, "`memory.live` is a whole time series");
+                    Err(error.label("expected `trend` after it"))
+                }
+                _ => Ok(()),
+            };
+        };
+        if let Some((_, over)) = &scope.over {
+            let error = self.cursor.error(over.clone(), "a trend is one of the whole run");
+            return Err(error.label("expected `after` and a time, or a comparison"));
+        }
+        if let Some(selector) = metric.selectors.first() {
+            let message = "the time series is of all operations";
+            return Err(self.cursor.error(selector.span.clone(), message));
+        }
+        if trend::source(measure).is_none() {
+            let message = format!("the time series does not hold `{measure}`");
+            let error = self.cursor.error(trend.clone(), message);
+            return Err(error.help(format!("known is the trend of {}", trend::KNOWN)));
+        }
+        Ok(())
+    }
+
+    fn comparison(&mut self, scope: &Scope) -> Result<Comparison, ThresholdError> {
+        self.cursor.space();
         for (symbol, comparison) in COMPARISONS {
-            if self.eat(symbol) {
+            if self.cursor.eat(symbol) {
                 return Ok(comparison);
             }
         }
-        let word = self.word_span();
-        let or_over = if or_over { " (or `over` and a time)" } else { "" };
-        let error = self.error(word, "a comparison is missing");
-        Err(error.label(format!("expected one of < <= > >= == !={or_over}")))
+        let span = self.cursor.word_span();
+        let word = &self.cursor.text[span.clone()];
+        let known = ["over", "after", "trend", "worst", "median"];
+        let meant = near(word, &known);
+        let or = match scope.over.is_none() && scope.trend.is_none() {
+            true => " (or `over` and a time)",
+            false => "",
+        };
+        let error = self.cursor.error(span, "a comparison is missing");
+        let error = error.label(format!("expected one of < <= > >= == !={or}"));
+        Err(match meant {
+            Some(meant) => error.near(meant, vec![meant]),
+            None => error,
+        })
     }
 
-    fn bound(&mut self, unit: Unit, windows: bool) -> Result<Bound, ThresholdError> {
-        self.space();
-        let start = self.at;
-        if windows {
-            if let Ok((share, _)) = self.number(Unit::Share) {
-                self.space();
-                let of = self.at;
-                if self.eat_word("of") && self.eat_word("median") {
-                    return Ok(Bound::OfMedian(share));
+    fn bound(&mut self, measure: Measure, scope: &Scope) -> Result<Placed<Bound>, ThresholdError> {
+        self.cursor.space();
+        let start = self.cursor.at;
+        let unit = measure.unit();
+        if scope.over.is_some() {
+            if let Ok((share, _, span)) = self.cursor.number(&[Unit::Share], false) {
+                self.cursor.space();
+                let of = self.cursor.rest();
+                if self.cursor.eat_words("of median").is_some() {
+                    return Ok((Bound::OfMedian(share), span));
                 }
-                let error = self.error(of..self.text.len(), "a share of what?");
-                return Err(error.label("expected `of median`"));
+                if unit != Unit::Share {
+                    let error = self.cursor.error(of, "a share of what?");
+                    return Err(error.label("expected `of median`"));
+                }
             }
-            self.at = start;
-        }
-        Ok(Bound::Value(self.number(unit)?.0))
-    }
-
-    fn number(&mut self, unit: Unit) -> Result<(Exact, Range<usize>), ThresholdError> {
-        self.space();
-        let start = self.at;
-        let digits = self.take(|c| c.is_ascii_digit() || c == '.' || c == '_');
-        let suffix = self.take(|c| c.is_alphabetic() || c == '%' || c == '/');
-        let span = if self.at > start { start..self.at } else { self.word_span() };
-        let number = decimal(digits);
-        let scale = unit.suffixes().iter().find(|(name, ..)| *name == suffix);
-        match (number, scale) {
-            (Some(number), Some((_, by, over))) => {
-                Ok((number.times(Exact::over(*by, *over)), span))
+            self.cursor.at = start;
+        } else if unit != Unit::Share && scope.trend.is_none() {
+            let share = self.cursor.number(&[Unit::Share], false);
+            if let (Ok((_, _, span)), Some(of)) = (share, self.cursor.eat_words("of median")) {
+                let error = self.cursor.error(span.start..of.end, "only windows have a median");
+                return Err(error.label("expected `over` and a time before the comparison"));
             }
-            (None, _) => Err(self
-                .error(span, "a number is missing")
-                .label(format!("expected {}", unit.expected()))),
-            (_, None) => {
-                let message = match suffix {
-                    "" => "a unit is missing".to_owned(),
-                    _ => format!("`{suffix}` is not a unit of this metric"),
-                };
-                Err(self.error(span, message).label(format!("expected {}", unit.expected())))
-            }
+            self.cursor.at = start;
         }
+        let signed = measure.may_be_negative() || scope.trend.is_some();
+        let own = [unit, Unit::Share];
+        // A trend is told in the metric's own unit, or as a share of its median.
+        let units = if scope.trend.is_some() { &own[..] } else { &own[..1] };
+        let (value, unit, span) = self.cursor.number(units, signed)?;
+        Ok((Bound::Value(value, unit), span))
     }
 
-    fn path(&mut self) -> &'a str {
-        self.take(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
-    }
-
-    fn take(&mut self, keep: impl Fn(char) -> bool) -> &'a str {
-        let rest = &self.text[self.at..];
-        let end = rest.find(|c| !keep(c)).unwrap_or(rest.len());
-        self.at += end;
-        &rest[..end]
-    }
-
-    fn eat(&mut self, symbol: &str) -> bool {
-        let found = self.text[self.at..].starts_with(symbol);
-        if found {
-            self.at += symbol.len();
+    /// `in 95% of seeds`.
+    fn share_of_seeds(&mut self, scope: &mut Scope) -> Result<(), ThresholdError> {
+        let Some(span) = self.cursor.eat_words("in") else { return Ok(()) };
+        self.once(scope.seeds.is_some(), &span, "of seeds")?;
+        let (share, _, place) = self.cursor.number(&[Unit::Share], false)?;
+        if share > Exact::whole(1) {
+            let error = self.cursor.error(place, "this is more than all seeds");
+            return Err(error.label("expected at most `100%`"));
         }
-        found
+        let span = self.of_seeds(span, "a share of what?")?;
+        scope.seeds = Some((Seeds::Share(share), span));
+        Ok(())
     }
 
-    fn eat_word(&mut self, word: &str) -> bool {
-        self.space();
-        let rest = &self.text[self.at..];
-        let ends = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-        let found = &rest[..ends] == word;
-        if found {
-            self.at += ends;
-        }
-        found
+    fn path(&mut self) -> &str {
+        self.cursor.take(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
     }
-
-    fn space(&mut self) {
-        self.take(char::is_whitespace);
-    }
-
-    /// The word that begins here, or the place after the end.
-    fn word_span(&self) -> Range<usize> {
-        let rest = &self.text[self.at..];
-        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        self.at..self.at + end
-    }
-
-    fn error(&self, span: Range<usize>, message: impl Into<String>) -> ThresholdError {
-        ThresholdError(Box::new(Problem {
-            text: self.text.to_owned(),
-            span,
-            message: message.into(),
-            label: None,
-            near: None,
-        }))
-    }
-}
-
-impl ThresholdError {
-    fn label(mut self, label: impl Into<String>) -> Self {
-        self.0.label = Some(label.into());
-        self
-    }
-
-    fn near(mut self, word: &str, known: Vec<&'static str>) -> Self {
-        self.0.near = Some((word.to_owned(), known));
-        self
-    }
-}
-
-/// `1_000`, `99.5`, exactly. Bounded so that no comparison can overflow.
-fn decimal(digits: &str) -> Option<Exact> {
-    let digits = digits.replace('_', "");
-    let (whole, part) = digits.split_once('.').unwrap_or((&digits, ""));
-    if whole.is_empty() || whole.len() > 15 || part.len() > 6 || part.contains('.') {
-        return None;
-    }
-    let numerator = format!("{whole}{part}").parse().ok()?;
-    Some(Exact::over(numerator, 10i128.pow(part.len() as u32)))
 }

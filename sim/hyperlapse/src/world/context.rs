@@ -339,6 +339,7 @@ pub(super) struct Life {
     beats: AtomicU64,
     spun: Mutex<Option<(u64, String)>>,
     notify: Notify,
+    look: Notify,
 }
 
 impl Life {
@@ -358,6 +359,16 @@ impl Life {
             *spun = Some((polls, actor.to_string()));
             self.notify.notify_one();
         }
+    }
+
+    /// There is news of what may end the run.
+    pub(super) fn look(&self) {
+        self.look.notify_one();
+    }
+
+    /// Resolves when there is news of what may end the run.
+    pub(super) async fn news(&self) {
+        self.look.notified().await;
     }
 
     /// Resolves when tasks were found to spin: how often they were polled, and which was last.

@@ -252,7 +252,11 @@ where
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
         let outcome = root(shared, body).await;
-        (outcome, shared.now_ns())
+        let virtual_ns = match outcome {
+            Outcome::Aborted { at_ns, .. } => at_ns,
+            _ => shared.now_ns(),
+        };
+        (outcome, virtual_ns)
     });
     // What tasks do when they are torn down is not part of the run.
     shared.close();
@@ -308,7 +312,12 @@ where
     }));
     let mut stop = pin!(stopped(shared, deadline, quiet));
     let mut spinning = pin!(shared.life.spinning());
+    let mut aborted = pin!(aborted(shared));
     std::future::poll_fn(|cx| {
+        // First of all: what comes after that is not part of the run.
+        if let Poll::Ready(outcome) = aborted.as_mut().poll(cx) {
+            return Poll::Ready(outcome);
+        }
         if let Poll::Ready(ended) = pin!(&mut task).poll(cx) {
             return Poll::Ready(match ended {
                 Ok(()) => Outcome::Finished,
@@ -324,6 +333,25 @@ where
         Poll::Pending
     })
     .await
+}
+
+/// Resolves when a threshold is broken for good that ends the run. Looks at the end of each window of such a
+/// threshold, also when nothing happens.
+async fn aborted(shared: &Shared) -> Outcome {
+    loop {
+        if let Some(outcome) = shared.aborted() {
+            return outcome;
+        }
+        match shared.next_look_ns() {
+            None => shared.life.news().await,
+            Some(at_ns) => {
+                let at = shared.started() + Duration::from_nanos(at_ns);
+                if tokio::time::timeout_at(at, shared.life.news()).await.is_err() {
+                    shared.look();
+                }
+            }
+        }
+    }
 }
 
 /// Resolves at the virtual deadline, or when nothing has happened for long, with the time since the start.

@@ -43,7 +43,7 @@ impl Recorder {
                 scenario.kinds().len(),
                 scenario.metrics(),
                 units::nanos(scenario.series_step()),
-                &scenario.windows_ns(),
+                scenario.views(),
             ),
             properties: declared,
             panics: Vec::new(),
@@ -52,12 +52,14 @@ impl Recorder {
         }
     }
 
-    pub(super) fn push(&mut self, event: Event) {
+    /// Takes an event; whether a threshold that ends the run is broken with it.
+    pub(super) fn push(&mut self, event: Event) -> bool {
         if let EventKind::Fault(name) = &event.kind {
             *self.faults.entry(name.to_string()).or_default() += 1;
         }
         self.collector.fold(&event);
         self.log.push(event);
+        self.collector.broken().is_some()
     }
 
     pub(super) fn events(&self) -> u64 {

@@ -22,7 +22,7 @@ use crate::metrics::{Memory, Tags};
 use crate::plan::Plan;
 use crate::property::{Property, PropertyKind};
 use crate::random::{StreamRng, Streams};
-use crate::record::{Host, Record};
+use crate::record::{Host, Outcome, Record};
 use crate::scenario::Scenario;
 use crate::units;
 
@@ -42,6 +42,7 @@ pub(crate) struct Shared {
     operations: AtomicU64,
     iterations: AtomicU64,
     driven: AtomicBool,
+    aborted: OnceLock<Outcome>,
     pub(super) life: Life,
 }
 
@@ -77,6 +78,7 @@ impl Shared {
             operations: AtomicU64::new(0),
             iterations: AtomicU64::new(0),
             driven: AtomicBool::new(false),
+            aborted: OnceLock::new(),
             life: Life::default(),
         }
     }
@@ -141,14 +143,66 @@ impl Shared {
     pub(super) fn emit_tagged(&self, actor: Actor, kind: EventKind, tags: Tags) {
         let at_ns = self.now_ns();
         self.life.beat();
-        if let Recording::Open(recorder) = &mut *lock(&self.recorder) {
+        let begins = matches!(kind, EventKind::LoadStarted);
+        let mut recording = lock(&self.recorder);
+        if let Recording::Open(recorder) = &mut *recording {
             self.last_event_ns.store(at_ns, Ordering::Relaxed);
             let event = Event { at_ns, actor, kind, tags };
             // The event is the recorder's from here on, and nothing of the recorder's counts.
             alloc::hand_over(event.heap_bytes());
             let _uncounted = alloc::uncounted();
-            recorder.push(event);
+            if recorder.push(event) {
+                self.abort(&mut recording, at_ns);
+            }
         }
+        drop(recording);
+        if begins {
+            self.life.look();
+        }
+    }
+
+    /// Looks whether a window that ends now breaks a threshold for good.
+    pub(super) fn look(&self) {
+        let now_ns = self.now_ns();
+        let _uncounted = alloc::uncounted();
+        let mut recording = lock(&self.recorder);
+        if let Recording::Open(recorder) = &mut *recording {
+            recorder.collector.come_to(now_ns);
+            if recorder.collector.broken().is_some() {
+                self.abort(&mut recording, now_ns);
+            }
+        }
+    }
+
+    /// When to look next, in virtual time since the start.
+    pub(super) fn next_look_ns(&self) -> Option<u64> {
+        self.with(|recorder| recorder.collector.next_look_ns())
+    }
+
+    /// Ends the run here: what tasks do until they are torn down is not part of it.
+    #[cold]
+    fn abort(&self, recording: &mut Recording, at_ns: u64) {
+        let Recording::Open(mut open) = std::mem::replace(recording, Recording::Taken) else {
+            return;
+        };
+        if let Some(broken) = open.collector.broken() {
+            let threshold = self.scenario.thresholds()[broken.threshold].to_string();
+            let kind = EventKind::Aborted(threshold.clone().into());
+            open.push(Event::new(at_ns, Actor::World, kind));
+            let _ = self.aborted.set(Outcome::Aborted { threshold, at_ns });
+        }
+        *recording = Recording::Closed(open);
+        self.life.look();
+    }
+
+    /// How the run ended, if a threshold ended it.
+    pub(super) fn aborted(&self) -> Option<Outcome> {
+        self.aborted.get().cloned()
+    }
+
+    /// When the clock was started.
+    pub(super) fn started(&self) -> Instant {
+        *self.start.get().expect("the clock was started before anybody looks at it")
     }
 
     /// What `f` allocates does not count as the run's; it must not free what does.
