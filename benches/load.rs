@@ -5,25 +5,32 @@
 //! - *bent*: the same with interleavings on at the rates that seeds draw, against itself without.
 //! - *sweep*: runs a second of `concurrent-users`, on one core and on two.
 //! - *crowd*: heap bytes of a hundred thousand virtual users at once, beyond the manager's own.
+//! - *day*: twenty-four virtual hours of `sustained`, 5.76 million conversations, in a process of its own.
+//! - *million*: a million virtual users at once in one run, each in a conversation, in a process of its own.
 //!
 //! Rounds of the two sides take turns and the figure is the median of the ratios of neighbouring rounds: what
 //! the machine does to one it does to the other. `cargo bench --bench load` prints the table; a figure that misses
-//! its aim makes it exit with 1.
+//! its aim makes it exit with 1. `cargo bench --bench load -- ours 50` runs one side so many times and nothing
+//! else, for a profiler (`bare`, `ours`); `docs/performance.md` has what the profiler said.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use conversation_manager::{ConversationManager, Limits};
 use hyperlapse::decision::StrategyChoice;
-use hyperlapse::{AllAtOnce, RunOptions, Scenario, Sim};
+use hyperlapse::{AllAtOnce, Override, Record, RunOptions, Scenario, Sim};
 
 type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 const ROUNDS: usize = 15;
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    if let Some((part, more)) = arguments.split_first() {
+        return alone(part, more.first().map_or(1, |rounds| rounds.parse().expect("a number")));
+    }
     let mut held = true;
     let mut row = |what: &str, figure: f64, unit: &str, aim: f64, at_most: bool| {
         let good = if at_most { figure <= aim } else { figure >= aim };
@@ -41,7 +48,57 @@ fn main() -> ExitCode {
     let (own, with_manager) = crowd();
     row("heap of one of 100,000 users at once", own, "B", 1_000.0, true);
     row("  in conversation, beyond the manager's own", with_manager, "B", 1_000.0, true);
+    let (seconds, megabytes) = in_its_own_process("day");
+    row("24 virtual hours of sustained, 5,760,000 conversations", seconds, "s", 10.0, true);
+    row("  peak resident memory", megabytes, "MB", 64.0, true);
+    let (seconds, megabytes) = in_its_own_process("million");
+    row("1,000,000 users at once, in conversation", seconds, "s", 20.0, true);
+    row("  peak resident memory", megabytes, "MB", 1_000.0, true);
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Does one part so many times, without a table.
+fn alone(part: &str, rounds: u64) -> ExitCode {
+    let suite = conversation_load::suite();
+    let sustained = suite.case("sustained", None, &[]).expect("the suite has it");
+    for _ in 0..rounds {
+        match part {
+            "bare" => bare(),
+            "ours" => drop(suite.run(&sustained, 0)),
+            "day" => measured(|| {
+                let day: Override = "duration=24h".parse().expect("it is right");
+                let case = suite.case("sustained", None, &[day]).expect("the suite has it");
+                assert!(suite.run(&case, 0).verdict.passed());
+            }),
+            "million" => measured(|| drop(talking(1_000_000))),
+            _ => panic!("there is no part `{part}`: expected bare, ours, day or million"),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Says how long it took, in seconds, and the most memory that this process had, in megabytes.
+fn measured(work: impl FnOnce()) {
+    let seconds = timed(work);
+    println!("{seconds} {}", peak_megabytes());
+}
+
+/// The most memory that this process ever had resident; zero where the system does not say.
+fn peak_megabytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+    kilobytes.map_or(0.0, |kilobytes: f64| kilobytes * 1_024.0 / 1e6)
+}
+
+/// What [`measured`] says of a part in a process of its own: nothing else has used its memory.
+fn in_its_own_process(part: &str) -> (f64, f64) {
+    let this = std::env::current_exe().expect("a running program has a path");
+    let output = Command::new(this).arg(part).output().expect("it runs once more");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{part}: {}", String::from_utf8_lossy(&output.stderr));
+    let (seconds, megabytes) = said.trim().split_once(' ').expect("two figures");
+    (seconds.parse().expect("a number"), megabytes.parse().expect("a number"))
 }
 
 fn median(mut figures: Vec<f64>) -> f64 {
@@ -136,21 +193,11 @@ fn sweep() -> (f64, f64) {
 /// not count.
 fn crowd() -> (f64, f64) {
     const USERS: u64 = 100_000;
-    let limits = Limits {
-        max_concurrent: USERS as usize,
-        max_per_user: USERS as usize,
-        ..Limits::default()
-    };
-    let peak = |work: fn(ConversationManager, Sim) -> BoxFuture| {
-        let load = AllAtOnce::users(USERS);
-        let scenario = Scenario::builder("crowd", load).build().expect("it is right");
-        let record = hyperlapse::run(&scenario, RunOptions::seed(0), move |sim| async move {
-            work(ConversationManager::new(limits).expect("the limits are right"), sim).await;
-        });
+    let of_one = |record: Record| {
         let memory = record.memory.expect("the suite installs the allocator");
         (memory.peak - memory.before) as f64 / USERS as f64
     };
-    let idle = peak(|_, sim| {
+    let idle = of_one(crowded(USERS, |_, sim| {
         Box::pin(async move {
             sim.drive(|user| async move {
                 let mut operation = user.operation();
@@ -160,8 +207,21 @@ fn crowd() -> (f64, f64) {
             })
             .await;
         })
-    });
-    let talking = peak(|manager, sim| {
+    }));
+    let manager_alone = of_one(crowded(USERS, |manager, sim| {
+        Box::pin(async move {
+            let users = 0..sim.plan().users();
+            let mut talks = Vec::with_capacity(users.end as usize);
+            talks.extend(users.map(|_| manager.try_start("somebody").expect("there is a slot")));
+            sim.sleep(Duration::from_millis(100)).await;
+        })
+    }));
+    (idle, of_one(talking(USERS)) - manager_alone)
+}
+
+/// So many users at once, each in a conversation.
+fn talking(users: u64) -> Record {
+    crowded(users, |manager, sim| {
         Box::pin(async move {
             sim.drive(move |user| {
                 let manager = manager.clone();
@@ -176,15 +236,18 @@ fn crowd() -> (f64, f64) {
             })
             .await;
         })
-    });
-    let manager_alone = peak(|manager, sim| {
-        Box::pin(async move {
-            let mut talks = Vec::with_capacity(USERS as usize);
-            talks.extend(
-                (0..USERS).map(|_| manager.try_start("somebody").expect("there is a slot")),
-            );
-            sim.sleep(Duration::from_millis(100)).await;
-        })
-    });
-    (idle, talking - manager_alone)
+    })
+}
+
+fn crowded(users: u64, work: fn(ConversationManager, Sim) -> BoxFuture) -> Record {
+    let limits = Limits {
+        max_concurrent: users as usize,
+        max_per_user: users as usize,
+        ..Limits::default()
+    };
+    let scenario =
+        Scenario::builder("crowd", AllAtOnce::users(users)).build().expect("it is right");
+    hyperlapse::run(&scenario, RunOptions::seed(0), move |sim| async move {
+        work(ConversationManager::new(limits).expect("the limits are right"), sim).await;
+    })
 }

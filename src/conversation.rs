@@ -51,7 +51,7 @@ use crate::state::{Grant, Key};
 #[must_use = "dropping a conversation abandons it"]
 pub struct Conversation<C: Clock = TokioClock> {
     shared: Arc<Shared<C>>,
-    request: StartRequest,
+    info: ConversationInfo,
     grant: Grant,
     /// Whether the slot is still ours to give back.
     owns_slot: bool,
@@ -60,7 +60,8 @@ pub struct Conversation<C: Clock = TokioClock> {
 impl<C: Clock> Conversation<C> {
     #[inline]
     pub(crate) fn new(shared: Arc<Shared<C>>, request: StartRequest, grant: Grant) -> Self {
-        Self { shared, request, grant, owns_slot: true }
+        let info = ConversationInfo::new(grant.id, request);
+        Self { shared, info, grant, owns_slot: true }
     }
 
     /// Its number.
@@ -70,17 +71,17 @@ impl<C: Clock> Conversation<C> {
 
     /// Whose it is.
     pub fn user(&self) -> &UserId {
-        &self.request.user
+        self.info.user()
     }
 
     /// The room it takes place in.
     pub fn room(&self) -> Option<&str> {
-        self.request.place.room.as_deref()
+        self.info.room()
     }
 
     /// The thread within the room.
     pub fn thread(&self) -> Option<&str> {
-        self.request.place.thread.as_deref()
+        self.info.thread()
     }
 
     /// When it got its slot.
@@ -137,13 +138,15 @@ impl<C: Clock> Conversation<C> {
     }
 
     /// Runs `work` with this conversation as the [`current`](crate::current()) one of its task.
-    pub fn scope<F: Future>(&self, work: F) -> Scope<F> {
-        self.info().scope(work)
+    ///
+    /// Work that outlives the handle, as in a task of its own, is scoped with [`ConversationInfo::scope`].
+    pub fn scope<F: Future>(&self, work: F) -> Scope<F, &ConversationInfo> {
+        Scope::new(&self.info, work)
     }
 
     /// What can be said of the conversation without owning it.
     pub fn info(&self) -> ConversationInfo {
-        ConversationInfo::new(self.grant.id, self.request.clone())
+        self.info.clone()
     }
 }
 

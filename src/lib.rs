@@ -116,7 +116,7 @@ mod trace;
 
 pub use clock::{Clock, Timestamp, TokioClock};
 pub use conversation::Conversation;
-pub use current::{ConversationInfo, Scope, current};
+pub use current::{ConversationInfo, Scope, current, with_current};
 pub use driver::ExpiryTask;
 pub use limits::{InvalidLimits, Limits, LimitsBuilder};
 pub use manager::ConversationManager;

@@ -66,7 +66,16 @@ impl<C> Shared<C> {
     ///
     /// A poisoned lock is taken all the same: only a panic of the state machine itself could poison it, and
     /// handles must still be able to drop.
+    #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Apart<State<Waker>>> {
+        match self.state.try_lock() {
+            Ok(state) => state,
+            Err(_) => self.lock_when_free(),
+        }
+    }
+
+    #[cold]
+    fn lock_when_free(&self) -> MutexGuard<'_, Apart<State<Waker>>> {
         for look in 0..LOOKS {
             match self.state.try_lock() {
                 Ok(state) => return state,

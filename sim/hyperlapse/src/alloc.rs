@@ -95,7 +95,7 @@ pub(crate) struct Uncounted {
 }
 
 /// What this thread allocates and frees until the guard is dropped is not counted. Whatever was allocated
-/// counted must not be freed under it, nor the other way around: see [`hand_over`].
+/// counted must not be freed under it, nor the other way around.
 pub(crate) fn uncounted() -> Uncounted {
     COUNTERS.with(|c| Uncounted {
         live: c.live.get(),
@@ -111,13 +111,6 @@ impl Drop for Uncounted {
             c.peak.set(self.peak);
             c.allocations.set(self.allocations);
         });
-    }
-}
-
-/// So many bytes that this thread has allocated go to somebody who frees them uncounted.
-pub(crate) fn hand_over(bytes: usize) {
-    if bytes > 0 {
-        subtract(bytes);
     }
 }
 

@@ -6,7 +6,6 @@
 //! memory than a minute.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -61,29 +60,6 @@ impl Event {
     /// One without tags.
     pub fn new(at_ns: u64, actor: Actor, kind: EventKind) -> Self {
         Self { at_ns, actor, kind, tags: Tags::default() }
-    }
-
-    /// Bytes of its texts on the heap. Tags are the run's and not the event's.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        let of = |text: &Text| match text {
-            Cow::Borrowed(_) => 0,
-            Cow::Owned(text) => text.capacity(),
-        };
-        let actor = if let Actor::Task(place) = &self.actor { of(place) } else { 0 };
-        actor
-            + match &self.kind {
-                EventKind::Refused(text)
-                | EventKind::Failed(text)
-                | EventKind::Fault(text)
-                | EventKind::Decision(text)
-                | EventKind::Note(text)
-                | EventKind::Sample { metric: text, .. } => of(text),
-                EventKind::Panicked { message, location } => {
-                    message.capacity() + location.capacity()
-                }
-                EventKind::Violated { property, detail } => of(property) + detail.capacity(),
-                _ => 0,
-            }
     }
 }
 
@@ -315,7 +291,9 @@ pub(crate) struct EventLog {
     count: u64,
     /// How many are kept.
     most: usize,
-    kept: VecDeque<Event>,
+    kept: Vec<Event>,
+    /// Where in `kept` the next one goes, once there are so many: in the place of the oldest.
+    oldest: usize,
     /// The fingerprint after 1, 2, 4, 8, … events.
     checkpoints: Vec<Fingerprint>,
 }
@@ -332,21 +310,25 @@ impl EventLog {
             hash: 0,
             count: 0,
             most,
-            kept: VecDeque::with_capacity(TAIL),
+            kept: Vec::with_capacity(TAIL),
+            oldest: 0,
             checkpoints: Vec::with_capacity(64),
         }
     }
 
-    pub(crate) fn push(&mut self, event: Event) {
-        self.hash = chain(self.hash, &event);
+    pub(crate) fn push(&mut self, event: &Event) {
+        self.hash = chain(self.hash, event);
         self.count += 1;
         if self.count.is_power_of_two() {
             self.checkpoints.push(self.fingerprint());
         }
         if self.kept.len() == self.most {
-            self.kept.pop_front();
+            // In its place: taking one out and putting one in moves some hundred bytes three times.
+            self.kept[self.oldest] = event.clone();
+            self.oldest = (self.oldest + 1) % self.most;
+        } else {
+            self.kept.push(event.clone());
         }
-        self.kept.push_back(event);
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -357,8 +339,9 @@ impl EventLog {
         Fingerprint(self.hash)
     }
 
-    pub(crate) fn into_kept(self) -> (Vec<Event>, Vec<Fingerprint>) {
-        (self.kept.into(), self.checkpoints)
+    pub(crate) fn into_kept(mut self) -> (Vec<Event>, Vec<Fingerprint>) {
+        self.kept.rotate_left(self.oldest);
+        (self.kept, self.checkpoints)
     }
 }
 
@@ -425,7 +408,7 @@ mod tests {
     fn log(events: &[Event]) -> EventLog {
         let mut log = EventLog::new(Keep::Tail);
         for event in events {
-            log.push(event.clone());
+            log.push(event);
         }
         log
     }
@@ -481,8 +464,10 @@ mod tests {
     fn order_changes_the_fingerprint_and_the_tail_is_bounded() {
         let (a, b) = (event(1, EventKind::Arrived), event(1, EventKind::Left));
         assert_ne!(log(&[a.clone(), b.clone()]).fingerprint(), log(&[b, a.clone()]).fingerprint());
-        let many = log(&vec![a; TAIL * 3]);
-        assert_eq!(many.count(), 3 * TAIL as u64);
-        assert_eq!(many.into_kept().0.len(), TAIL);
+        let many: Vec<Event> =
+            (0..TAIL as u64 * 3 + 5).map(|at| Event { at_ns: at, ..a.clone() }).collect();
+        let log = log(&many);
+        assert_eq!(log.count(), many.len() as u64);
+        assert_eq!(log.into_kept().0, many[many.len() - TAIL..]);
     }
 }

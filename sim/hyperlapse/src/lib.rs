@@ -202,4 +202,6 @@ pub use workload::{
     AllAtOnce, Bursts, Closed, Distribution, InvalidField, PerUserIterations, Repeat, Wave,
     Workload, models as workload_models,
 };
-pub use world::{Drive, InjectedPanic, Observation, Operation, RunOptions, Sim, User, run};
+pub use world::{
+    Drive, InjectedPanic, Observation, Operation, Reached, RunOptions, Sim, User, run,
+};

@@ -207,7 +207,11 @@ pub(crate) struct WrongKind {
 
 /// The checks of one run: a handful, looked through in the order of their declaration.
 #[derive(Debug, Default)]
-pub(crate) struct Properties(Vec<(&'static str, PropertyRecord)>);
+pub(crate) struct Properties {
+    /// Beside the records, and not in them: looked through at every check.
+    names: Vec<&'static str>,
+    records: Vec<PropertyRecord>,
+}
 
 impl Properties {
     pub(crate) fn declare(&mut self, properties: &[Property]) {
@@ -219,14 +223,21 @@ impl Properties {
     fn entry(&mut self, property: &Property) -> &mut PropertyRecord {
         // Comparing where the names lie finds a constant's without reading them; names that are equal
         // and lie elsewhere are found by their letters, so the outcome does not depend on where.
-        let at_the_same_place = |name: &str| std::ptr::eq(name, property.name);
-        let place = self.0.iter().position(|(name, _)| at_the_same_place(name));
-        let place = place.or_else(|| self.0.iter().position(|(name, _)| *name == property.name));
-        let place = place.unwrap_or_else(|| {
-            self.0.push((property.name, PropertyRecord::new(property)));
-            self.0.len() - 1
-        });
-        &mut self.0[place].1
+        let place = self.names.iter().position(|name| std::ptr::eq(*name, property.name));
+        let place = place.unwrap_or_else(|| self.place_by_letters(property));
+        &mut self.records[place]
+    }
+
+    #[cold]
+    fn place_by_letters(&mut self, property: &Property) -> usize {
+        let place = self.names.iter().position(|name| *name == property.name);
+        place.unwrap_or_else(|| {
+            // Nothing of what is recorded counts as the run's memory.
+            let _uncounted = crate::alloc::uncounted();
+            self.names.push(property.name);
+            self.records.push(PropertyRecord::new(property));
+            self.names.len() - 1
+        })
     }
 
     /// Counts one check that holds: the way that nearly all of them go.
@@ -279,10 +290,11 @@ impl Properties {
 
     /// The records of a run that ended then.
     pub(crate) fn into_records(mut self, at_ns: u64) -> BTreeMap<String, PropertyRecord> {
-        for (_, record) in &mut self.0 {
+        for record in &mut self.records {
             record.overdue(at_ns);
         }
-        self.0.into_iter().map(|(name, record)| (name.to_owned(), record)).collect()
+        let names = self.names.into_iter().map(str::to_owned);
+        names.zip(self.records).collect()
     }
 }
 

@@ -276,3 +276,23 @@ fn the_limit_that_a_scenario_shows_is_in_the_record_and_no_event() {
     assert_eq!(silent.capacity, []);
     assert_eq!(shown.fingerprint, silent.fingerprint);
 }
+
+#[test]
+fn time_that_is_moved_by_hand_fails_the_run_and_says_so() {
+    let scenario = Scenario::builder("by hand", AllAtOnce::users(2)).build().unwrap();
+    let moved = |sleeps_after: bool| {
+        let record = run(&scenario, RunOptions::seed(0), move |sim| async move {
+            sim.drive(move |user| async move {
+                user.note("before");
+                tokio::time::advance(ms(50)).await;
+                if sleeps_after {
+                    user.sleep(ms(1)).await;
+                }
+            })
+            .await;
+        });
+        let failures = Verdict::of(&record, scenario.thresholds()).failures;
+        failures.iter().any(|failure| failure.message.contains("moved by hand"))
+    };
+    assert!(moved(true) && moved(false));
+}

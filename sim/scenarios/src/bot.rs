@@ -1,8 +1,8 @@
 //! What virtual users talk to: a chat bot over a conversation manager.
 //!
 //! The interface is the same for the manager of production and for every member of the zoo, so that a
-//! scenario cannot tell which it has. The bot keeps what was said in each conversation by the id that
-//! the manager gives it; a manager that mixes conversations up is seen in what comes back.
+//! scenario cannot tell which it has. The bot keeps what was said in a turn with the conversation whose id the
+//! manager gives the turn's task; a manager that mixes conversations up is seen in what comes back.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,11 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conversation_manager::{
-    Conversation, ConversationManager, ExpiryTask, Limits, UserId, current,
+    Clock, Conversation, ConversationManager, ExpiryTask, Limits, Timestamp, TokioClock, UserId,
+    with_current,
 };
+use hyperlapse::Sim;
+use tokio::time::Sleep;
 
-pub use crate::transcript::Message;
-use crate::transcript::Transcripts;
+use crate::transcript::Strays;
+pub use crate::transcript::{Message, Transcript};
 
 /// A future on the heap: bots are chosen at run time.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -28,17 +31,17 @@ pub type System = Arc<dyn Bot>;
 /// A chat bot.
 pub trait Bot: Send + Sync {
     /// A conversation for this user, now or not at all.
-    fn try_start(&self, user: &UserId) -> Result<Box<dyn Talk>, Reason>;
+    fn try_start(&self, user: &UserId) -> Result<Talk<'_>, Reason>;
 
     /// A conversation for this user, after waiting for a slot where need be.
-    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>>;
+    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>>;
 
     /// The same, waiting no longer than this.
     fn start_within<'a>(
         &'a self,
         user: &'a UserId,
         within: Duration,
-    ) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>>;
+    ) -> BoxFuture<'a, Result<Talk<'a>, Reason>>;
 
     /// Puts another global limit into force.
     fn resize(&self, max_concurrent: usize);
@@ -51,25 +54,96 @@ pub trait Bot: Send + Sync {
 }
 
 /// A conversation, as its user has it. Dropping it is walking away.
-pub trait Talk: Send + Sync {
-    /// How long it waited for its slot.
+///
+/// The manager's is held as it is: a box for it, and one for the future of each of its turns, were a tenth of a
+/// sustained run.
+pub enum Talk<'a> {
+    /// Of the manager of production.
+    Managed(ManagedTalk<'a>),
+    /// Of another bot.
+    Other(Box<dyn OtherTalk>),
+}
+
+/// What a bot implements for its [`Talk`].
+pub trait OtherTalk: Send + Sync {
+    /// See [`Talk::waited`].
     fn waited(&self) -> Duration;
 
-    /// Says something, and has the bot work on it for so long; comes back with what the bot answers to. Fails when the bot has ended the
-    /// conversation before; who wants to stop when it ends it meanwhile awaits [`Talk::expired`] beside.
+    /// See [`Talk::turn`].
     fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<Message, Reason>>;
 
-    /// Shows that somebody is still there.
+    /// See [`Talk::touch`].
     fn touch(&self) -> Result<(), Reason>;
 
-    /// Everything that was said in it, which the bot then forgets.
-    fn take_transcript(&self) -> Vec<Message>;
+    /// See [`Talk::take_transcript`].
+    fn take_transcript(&self) -> Transcript;
 
-    /// Resolves when the bot ends it.
+    /// See [`Talk::expired`].
     fn expired(&self) -> BoxFuture<'_, Reason>;
 
-    /// Ends it.
+    /// See [`Talk::end`].
     fn end(self: Box<Self>) -> Result<(), Reason>;
+}
+
+impl Talk<'_> {
+    /// How long it waited for its slot.
+    pub fn waited(&self) -> Duration {
+        match self {
+            Talk::Managed(talk) => talk.conversation.waited(),
+            Talk::Other(talk) => talk.waited(),
+        }
+    }
+
+    /// Says something, and has the bot work on it for so long; comes back with what the bot answers to. Fails when
+    /// the bot has ended the conversation before; who wants to stop when it ends it meanwhile awaits
+    /// [`Talk::expired`] beside.
+    ///
+    /// # Errors
+    /// Why the bot has ended it.
+    pub async fn turn(&mut self, message: Message, work: Duration) -> Result<Message, Reason> {
+        match self {
+            Talk::Managed(talk) => talk.turn(message, work).await,
+            Talk::Other(talk) => talk.turn(message, work).await,
+        }
+    }
+
+    /// Shows that somebody is still there.
+    ///
+    /// # Errors
+    /// Why the bot has ended it.
+    pub fn touch(&self) -> Result<(), Reason> {
+        match self {
+            Talk::Managed(talk) => talk.conversation.touch().map_err(|ended| ended.how.reason()),
+            Talk::Other(talk) => talk.touch(),
+        }
+    }
+
+    /// Everything that was said in it, which the bot then forgets.
+    pub fn take_transcript(&mut self) -> Transcript {
+        match self {
+            Talk::Managed(talk) => talk.memory.take(),
+            Talk::Other(talk) => talk.take_transcript(),
+        }
+    }
+
+    /// Resolves when the bot ends it, with the reason.
+    pub async fn expired(&self) -> Reason {
+        match self {
+            Talk::Managed(talk) => talk.conversation.expired().await.reason(),
+            Talk::Other(talk) => talk.expired().await,
+        }
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// Why the bot has ended it before.
+    pub fn end(self) -> Result<(), Reason> {
+        match self {
+            Talk::Managed(talk) => talk.conversation.end().map_err(|ended| ended.how.reason()),
+            Talk::Other(talk) => talk.end(),
+        }
+    }
 }
 
 /// What a bot says of itself.
@@ -89,38 +163,78 @@ pub struct Counts {
     pub refused: u64,
 }
 
+/// The clock of a bot: that of its run, or tokio's where there is no run.
+///
+/// Both say the same in a run. The world has read tokio's clock already in the poll that asks it, which takes that
+/// clock's lock each time: four looks of the manager at every conversation were a sixth of a sustained run.
+#[derive(Clone)]
+pub enum BotClock {
+    /// Virtual time of a run.
+    Run(Sim),
+    /// tokio's clock.
+    Tokio(TokioClock),
+}
+
+impl Clock for BotClock {
+    type Sleep = Sleep;
+
+    fn now(&self) -> Timestamp {
+        match self {
+            BotClock::Run(sim) => Timestamp(sim.now_ns()),
+            BotClock::Tokio(clock) => clock.now(),
+        }
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep {
+        match self {
+            BotClock::Run(sim) => sim.sleep_until(deadline.since_origin()),
+            BotClock::Tokio(clock) => clock.sleep_until(deadline),
+        }
+    }
+}
+
 /// The bot over the manager of production.
 pub struct ManagedBot {
-    manager: ConversationManager,
-    transcripts: Arc<Transcripts>,
+    manager: ConversationManager<BotClock>,
+    clock: BotClock,
+    strays: Strays,
     _expiry: ExpiryTask,
 }
 
 impl ManagedBot {
-    /// A bot with these limits. Call it on a tokio runtime: expiry is a task of the bot's.
+    /// A bot with these limits, on tokio's clock. Call it on a tokio runtime: expiry is a task of the bot's.
     pub fn new(limits: Limits) -> Self {
-        let manager = ConversationManager::new(limits)
-            .expect("the limits were validated when the scenario was read");
-        let expiry = manager.spawn_expiry();
-        Self { manager, transcripts: Arc::default(), _expiry: expiry }
+        Self::with_clock(limits, BotClock::Tokio(TokioClock::new()))
     }
 
-    fn talk(&self, conversation: Conversation) -> Box<dyn Talk> {
+    /// A bot with these limits in a run.
+    pub fn in_run(limits: Limits, sim: &Sim) -> Self {
+        Self::with_clock(limits, BotClock::Run(sim.clone()))
+    }
+
+    fn with_clock(limits: Limits, clock: BotClock) -> Self {
+        let manager = ConversationManager::with_clock(limits, clock.clone())
+            .expect("the limits were validated when the scenario was read");
+        let expiry = manager.spawn_expiry();
+        Self { manager, clock, strays: Strays::default(), _expiry: expiry }
+    }
+
+    fn talk(&self, conversation: Conversation<BotClock>) -> Talk<'_> {
         let id = conversation.id().0;
-        let memory = Memory { transcripts: Arc::clone(&self.transcripts), id };
-        Box::new(ManagedTalk { memory, conversation })
+        let memory = Memory { bot: self, id, said: Transcript::new() };
+        Talk::Managed(ManagedTalk { memory, conversation })
     }
 }
 
 impl Bot for ManagedBot {
-    fn try_start(&self, user: &UserId) -> Result<Box<dyn Talk>, Reason> {
+    fn try_start(&self, user: &UserId) -> Result<Talk<'_>, Reason> {
         match self.manager.try_start(user.clone()) {
             Ok(conversation) => Ok(self.talk(conversation)),
             Err(refused) => Err(refused.reason()),
         }
     }
 
-    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
         Box::pin(async move {
             match self.manager.start(user.clone()).await {
                 Ok(conversation) => Ok(self.talk(conversation)),
@@ -133,7 +247,7 @@ impl Bot for ManagedBot {
         &'a self,
         user: &'a UserId,
         within: Duration,
-    ) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+    ) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
         Box::pin(async move {
             match self.manager.start_within(user.clone(), within).await {
                 Ok(conversation) => Ok(self.talk(conversation)),
@@ -166,52 +280,56 @@ impl Bot for ManagedBot {
     }
 }
 
-struct ManagedTalk {
-    memory: Memory,
-    conversation: Conversation,
+/// A conversation of the [`ManagedBot`].
+pub struct ManagedTalk<'a> {
+    memory: Memory<'a>,
+    conversation: Conversation<BotClock>,
 }
 
 /// What the bot remembers of a conversation, until that is over.
-struct Memory {
-    transcripts: Arc<Transcripts>,
+struct Memory<'a> {
+    bot: &'a ManagedBot,
     id: u64,
+    said: Transcript,
 }
 
-impl Drop for Memory {
+impl Memory<'_> {
+    /// Remembers what was said in the conversation that its task is in; comes back with the last that was said in
+    /// this one, which is the same unless the manager mixes them up.
+    fn say(&mut self, current: u64, message: Message) -> Message {
+        if current == self.id {
+            self.said.push(message);
+        } else {
+            self.bot.strays.say(current, message);
+        }
+        self.said.last().copied().unwrap_or(message)
+    }
+
+    fn take(&mut self) -> Transcript {
+        let mut said = std::mem::take(&mut self.said);
+        said.extend(self.bot.strays.take(self.id));
+        said
+    }
+}
+
+impl Drop for Memory<'_> {
     fn drop(&mut self) {
-        self.transcripts.take(self.id);
+        self.bot.strays.take(self.id);
     }
 }
 
-impl Talk for ManagedTalk {
-    fn waited(&self) -> Duration {
-        self.conversation.waited()
-    }
-
-    fn turn(&self, message: Message, work: Duration) -> BoxFuture<'_, Result<Message, Reason>> {
-        Box::pin(self.conversation.scope(async move {
-            self.touch()?;
-            tokio::time::sleep(work).await;
+impl ManagedTalk<'_> {
+    async fn turn(&mut self, message: Message, work: Duration) -> Result<Message, Reason> {
+        let Self { memory, conversation } = self;
+        let answer = async {
+            conversation.touch().map_err(|ended| ended.how.reason())?;
+            let clock = &memory.bot.clock;
+            clock.sleep_until(clock.now().saturating_add(work)).await;
             // By the task's own conversation, as code deep inside of a bot would have it.
-            let current = current().expect("a turn runs in the scope of its conversation");
-            self.memory.transcripts.say(current.id().0, message);
-            Ok(self.memory.transcripts.last(self.memory.id).unwrap_or(message))
-        }))
-    }
-
-    fn touch(&self) -> Result<(), Reason> {
-        self.conversation.touch().map_err(|ended| ended.how.reason())
-    }
-
-    fn take_transcript(&self) -> Vec<Message> {
-        self.memory.transcripts.take(self.memory.id)
-    }
-
-    fn expired(&self) -> BoxFuture<'_, Reason> {
-        Box::pin(async { self.conversation.expired().await.reason() })
-    }
-
-    fn end(self: Box<Self>) -> Result<(), Reason> {
-        self.conversation.end().map_err(|ended| ended.how.reason())
+            let current = with_current(|conversation| conversation.id());
+            let current = current.expect("a turn runs in the scope of its conversation");
+            Ok(memory.say(current.0, message))
+        };
+        conversation.scope(answer).await
     }
 }

@@ -73,7 +73,7 @@ pub fn suite() -> Suite<System> {
         .settings::<StormSettings>("storm")
         .metrics(converse::METRICS)
         .system("manager", "the conversation manager of production", move |sim| {
-            Arc::new(ManagedBot::new(limits(sim)))
+            Arc::new(ManagedBot::in_run(limits(sim), sim))
         })
         .script("converse", "a conversation in turns", converse::PROPERTIES, converse::converse)
         .script(

@@ -1,7 +1,10 @@
 //! What was said in which conversation.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
 
 /// What a user says: no two messages of a run are alike.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,28 +30,51 @@ impl std::fmt::Display for Message {
     }
 }
 
-/// Messages by the id of their conversation.
-#[derive(Debug, Default)]
-pub struct Transcripts(Mutex<BTreeMap<u64, Vec<Message>>>);
+/// What was said in a conversation: the first few messages without an allocation.
+pub type Transcript = SmallVec<[Message; 4]>;
 
-impl Transcripts {
+/// What was said while the manager said that it was another conversation, by the id of that one.
+///
+/// A manager that is right never does so. Then there is nothing to look for, and nobody pays for the lock.
+#[derive(Debug, Default)]
+pub struct Strays {
+    any: AtomicBool,
+    messages: Mutex<BTreeMap<u64, Vec<Message>>>,
+}
+
+impl Strays {
     /// Adds a message to a conversation.
     pub fn say(&self, conversation: u64, message: Message) {
         self.lock().entry(conversation).or_default().push(message);
+        self.any.store(true, Ordering::Release);
     }
 
-    /// What was said last in a conversation.
-    pub fn last(&self, conversation: u64) -> Option<Message> {
-        self.lock().get(&conversation)?.last().copied()
-    }
-
-    /// What was said in a conversation, which is then forgotten.
+    /// What strayed into a conversation, which is then forgotten.
     pub fn take(&self, conversation: u64) -> Vec<Message> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
         self.lock().remove(&conversation).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Message>>> {
         // Each change is one call to a map: a panic elsewhere cannot leave it half-made.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strays_into_a_conversation_is_found_there_once() {
+        let strays = Strays::default();
+        let message = Message { user: 1, conversation: 2, turn: 3 };
+        assert_eq!(strays.take(7), []);
+        strays.say(7, message);
+        assert_eq!(strays.take(8), []);
+        assert_eq!(strays.take(7), [message]);
+        assert_eq!(strays.take(7), []);
     }
 }

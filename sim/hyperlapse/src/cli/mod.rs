@@ -20,6 +20,7 @@ mod output;
 mod replay;
 mod run;
 mod shrink;
+mod waiting;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};

@@ -4,11 +4,10 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use super::args::{PlanArgs, RunArgs};
 use super::output::{OfRuns, Outputs};
 use super::shrink::Found;
+use super::waiting::Waiting;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
 use crate::decision::StrategyChoice;
@@ -20,7 +19,7 @@ use crate::seed_file::SeedFile;
 use crate::suite::{Case, Finished, Suite};
 use crate::sweep;
 use crate::units;
-use crate::world::RunOptions;
+use crate::world::{Reached, RunOptions};
 
 /// The cases that names and paths stand for.
 fn cases<S: Clone + Send + 'static>(
@@ -225,7 +224,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
     ) -> Result<(), Stop> {
         let seeds = self.seeds.end - self.seeds.start;
         let count = self.cases.len() as u64 * seeds;
-        let progress = progress(count, count > self.cases.len() as u64);
+        let waiting = Waiting::new(count, self.cases.len() as u64);
         let mut stop = None;
         let at = |index: usize| {
             let case = (index as u64 / seeds) as usize;
@@ -233,12 +232,11 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         };
         let work = |index: usize| {
             let (case, seed) = at(index);
-            let done = self.one(case, seed, of_runs);
-            progress.inc(1);
-            done
+            let (reached, _running) = waiting.run(&self.cases[case], seed);
+            self.one(case, seed, reached, of_runs)
         };
         sweep::in_order(count as usize, self.jobs, work, |index, done| {
-            let taken = done.and_then(|done| progress.suspend(|| take(at(index).0, done)));
+            let taken = done.and_then(|done| waiting.suspend(|| take(at(index).0, done)));
             match taken {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
@@ -247,7 +245,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
                 }
             }
         });
-        progress.finish_and_clear();
+        drop(waiting);
         stop.map_or(Ok(()), Err)
     }
 
@@ -257,8 +255,14 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
     }
 
     /// One run. If it fails its seed file is written before anything else happens.
-    fn one(&self, number: usize, seed: u64, of_runs: &OfRuns) -> Result<Done, Stop> {
-        let options = self.options(seed);
+    fn one(
+        &self,
+        number: usize,
+        seed: u64,
+        reached: Option<Reached>,
+        of_runs: &OfRuns,
+    ) -> Result<Done, Stop> {
+        let options = RunOptions { reached, ..self.options(seed) };
         let Played { case, finished, findings, cancelled } =
             self.play(&self.cases[number], options.clone());
         let seed_file = match finished.verdict.passed() {
@@ -343,14 +347,4 @@ impl Guard {
 
 fn code(passed: bool) -> u8 {
     if passed { exit::HELD } else { exit::FAILED }
-}
-
-/// A bar for people; nothing where standard error is not a terminal, or there is little to wait for.
-fn progress(runs: u64, shown: bool) -> ProgressBar {
-    if !shown {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed}, {eta} left")
-        .expect("the template is a constant that is right");
-    ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::stderr()).with_style(style)
 }

@@ -121,6 +121,24 @@ pub(crate) const MAX_DECISIONS: usize = 20_000;
 pub struct Kinds(u16);
 
 impl Kinds {
+    /// All kinds of faults.
+    pub(crate) const FAULTS: Self = {
+        let (mut bits, mut at) = (0, 0);
+        while at < DecisionKind::FAULTS.len() {
+            bits |= DecisionKind::FAULTS[at].bit();
+            at += 1;
+        }
+        Self(bits)
+    };
+
+    /// None of them.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// Whether any of these is in it.
+    pub(crate) const fn has_any(self, of: Kinds) -> bool {
+        self.0 & of.0 != 0
+    }
+
     /// Whether this kind is in it.
     pub const fn has(self, kind: DecisionKind) -> bool {
         self.0 & kind.bit() != 0

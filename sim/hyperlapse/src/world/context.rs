@@ -27,14 +27,17 @@ thread_local! {
     static LAST_ACTOR: Cell<Option<Tracked>> = const { Cell::new(None) };
     /// Where the task that is being polled was spawned; known to tokio's hooks only.
     static TASK: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
-    /// Virtual time as this poll has read it; `UNREAD` before it has.
-    static NOW_NS: Cell<u64> = const { Cell::new(UNREAD) };
+    /// Virtual time as it was read since the runtime parked last; `UNREAD` before, `ELSEWHERE` on threads that are no run's.
+    static NOW_NS: Cell<u64> = const { Cell::new(ELSEWHERE) };
     /// How the scenario shows the system's state.
     static STATE: RefCell<Option<ShowState>> = const { RefCell::new(None) };
-    static POLLS: Cell<Polls> = const { Cell::new(Polls { left: CHECK_EVERY, since_progress: 0, at_ns: 0, tasks: 0 }) };
+    /// Polls until the next look at the clock.
+    static POLLS_LEFT: Cell<u32> = const { Cell::new(CHECK_EVERY) };
+    static POLLS: Cell<Polls> = const { Cell::new(Polls { since_progress: 0, at_ns: 0, tasks: 0 }) };
 }
 
 const UNREAD: u64 = u64::MAX;
+const ELSEWHERE: u64 = UNREAD - 1;
 
 type ShowState = Box<dyn Fn() -> String>;
 
@@ -53,26 +56,59 @@ pub(super) fn forget_state() {
     STATE.take();
 }
 
-/// Virtual time, read from tokio's clock at most once in each poll of a task.
+/// Virtual time, read from tokio's clock at most once between two times that the runtime parks.
 ///
-/// Time stands still while a task is polled: a paused clock moves when the runtime has nothing left to
-/// poll. An event needs the time and an operation has several; reading clocks was a tenth of a sustained
-/// run, the system's own reads among them. Without tokio's hooks nobody says when a poll begins, so it
-/// is read every time.
-pub(super) fn now_ns(read: impl FnOnce() -> u64) -> u64 {
-    if cfg!(not(tokio_unstable)) {
-        return read();
-    }
+/// A paused clock moves when the runtime has nothing left to poll, and then it parks. An event needs the time,
+/// an operation has several, and the system looks at it too; but tokio's clock takes its lock and two
+/// reference counts for each look, 26 ns, and five looks were a tenth of a sustained run.
+#[inline]
+pub(super) fn now_ns(shared: &Shared) -> u64 {
     let known = NOW_NS.get();
-    if known != UNREAD {
-        return known;
-    }
-    let now = read();
-    // Outside of any task (the root, a destructor at the end) there is no poll that would forget it.
-    if TASK.get().is_some() {
+    if known < ELSEWHERE { known } else { look(shared) }
+}
+
+#[cold]
+fn look(shared: &Shared) -> u64 {
+    let now = shared.read_clock();
+    if NOW_NS.get() == UNREAD {
         NOW_NS.set(now);
     }
     now
+}
+
+/// Tells tokio's runtime to report when it parks.
+pub(super) fn install_park_hooks(builder: &mut tokio::runtime::Builder) {
+    builder.on_thread_park(forget_time).on_thread_unpark(|| NOW_NS.set(UNREAD));
+}
+
+/// What is known of the time is over: the runtime parks, or is at its end.
+pub(super) fn forget_time() {
+    let known = NOW_NS.replace(UNREAD);
+    if known == UNREAD {
+        return;
+    }
+    let _ = RUN.try_with(|run| {
+        if let Ok(run) = run.try_borrow()
+            && let Some(shared) = run.as_ref()
+            && shared.read_clock() != known
+        {
+            moved_by_hand(shared, known);
+        }
+    });
+}
+
+/// Whoever moves time behind the run's back gets events at the wrong times: better a run that says so and fails.
+#[cold]
+fn moved_by_hand(shared: &Shared, at_ns: u64) {
+    let message = "time was moved by hand (tokio::time::advance or resume); in a run it moves by itself, \
+                   whenever everybody waits: sleep instead";
+    let (message, location) = (message.to_owned(), "tokio::time".to_owned());
+    let actor = Actor::World.to_string();
+    let panic = Panic { at_ns, actor, message: message.clone(), location: location.clone() };
+    shared.with(|recorder| recorder.panic(&panic));
+    shared.emit(Actor::World, EventKind::Panicked { message, location });
+    // The event has read the clock.
+    NOW_NS.set(UNREAD);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +123,11 @@ pub(super) fn enter(shared: &Arc<Shared>) -> impl Drop + use<> {
     impl Drop for Leave {
         fn drop(&mut self) {
             RUN.with(|run| run.take());
+            NOW_NS.set(ELSEWHERE);
         }
     }
     RUN.with(|run| run.replace(Some(Arc::clone(shared))));
+    NOW_NS.set(UNREAD);
     Leave
 }
 
@@ -289,7 +327,6 @@ pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder) {
         .on_after_task_poll(|_| {
             count_poll();
             TASK.set(None);
-            NOW_NS.set(UNREAD);
         });
 }
 
@@ -302,20 +339,20 @@ const SPIN_LIMIT_PER_TASK: u64 = 1_000;
 
 #[derive(Clone, Copy)]
 struct Polls {
-    left: u32,
     since_progress: u64,
     at_ns: u64,
     tasks: u64,
 }
 
 fn count_poll() {
-    let mut polls = POLLS.get();
-    polls.left -= 1;
-    if polls.left == 0 {
-        polls.left = CHECK_EVERY;
+    let left = POLLS_LEFT.get() - 1;
+    POLLS_LEFT.set(left);
+    if left == 0 {
+        POLLS_LEFT.set(CHECK_EVERY);
+        let mut polls = POLLS.get();
         look_at_the_clock(&mut polls);
+        POLLS.set(polls);
     }
-    POLLS.set(polls);
 }
 
 #[cold]
@@ -323,6 +360,7 @@ fn look_at_the_clock(polls: &mut Polls) {
     let Some(shared) = RUN.with(|run| run.borrow().clone()) else { return };
     shared.life.beat();
     let now = shared.now_ns();
+    shared.tell_reached(now);
     if now != polls.at_ns {
         (polls.at_ns, polls.since_progress) = (now, 0);
         return;

@@ -1,7 +1,7 @@
 //! Plays a plan's waves: every virtual user is a task that calls the scenario's closure again and again.
 
 use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -195,7 +195,7 @@ where
     loop {
         match until {
             Until::Iteration(times) if stay.user.iteration() >= times => break,
-            Until::Instant(end) if Instant::now() >= end => break,
+            Until::Instant(end) if stay.user.sim().shared().now() >= end => break,
             _ => {}
         }
         let user = &stay.user;
@@ -203,13 +203,15 @@ where
         if bend::begins(|| address().to_string()) {
             user.sim().shared().iteration_begins();
             // Cancelled or done: the user goes on.
-            let _ = bend::cancellable(Scope::Iteration, address, script(user.clone())).await;
+            let iteration = bend::cancellable(Scope::Iteration, address, script(user.clone()));
+            let _ = pin!(iteration).await;
         }
         let time = pause.sample(&stay.user);
         stay.user.next_iteration();
         let last = matches!(until, Until::Iteration(times) if stay.user.iteration() >= times);
         if !last && !time.is_zero() {
-            sleep(time).await;
+            let sim = stay.user.sim();
+            sim.sleep_until(sim.now().saturating_add(time)).await;
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | [`sample`] | what users record of their own |
 //! | [`drive`] | plays a plan's waves |
 //! | [`recorder`] | takes events, leaves a record |
+//! | [`biased`] | the lock around it, which costs the run's own thread nothing |
 //! | [`host`] | random bytes and time, from the seed instead of from the host |
 //! | [`bend`] | where decisions are asked for and carried out |
 //! | [`listen`] | what the system says through `tracing`, for explanations |
@@ -19,6 +20,7 @@
 // Without tokio's hooks nobody tells of tasks that the system spawns.
 #[cfg_attr(not(tokio_unstable), allow(dead_code))]
 pub(crate) mod bend;
+mod biased;
 mod context;
 mod drive;
 pub(crate) mod host;
@@ -32,6 +34,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::task::Poll;
 use std::thread;
@@ -81,6 +84,8 @@ pub struct RunOptions {
     pub moved: Option<HostSource>,
     /// Whether the run has a process of its own, as far as it is one of a suite's command; see [`Suite::main`](crate::Suite::main).
     pub isolate: bool,
+    /// Where to tell, now and then, how far the run has come.
+    pub reached: Option<Reached>,
     /// Time on the host's clock without any sign of life after which the run is given up.
     pub hang_after: Duration,
 }
@@ -98,6 +103,7 @@ impl Default for RunOptions {
             isolate: false,
             names_askers: false,
             moved: None,
+            reached: None,
             hang_after: Duration::from_secs(30),
         }
     }
@@ -107,6 +113,23 @@ impl RunOptions {
     /// The defaults with this seed.
     pub fn seed(seed: u64) -> Self {
         Self { seed, ..Self::default() }
+    }
+}
+
+/// How far a run has come, for another thread that waits for it: see [`RunOptions::reached`].
+///
+/// It is told every few thousand polls, some times in a millisecond of the host's.
+#[derive(Debug, Clone, Default)]
+pub struct Reached(Arc<AtomicU64>);
+
+impl Reached {
+    /// Virtual time since the start of the run, as it was told last.
+    pub fn virtual_time(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    fn tell(&self, now_ns: u64) {
+        self.0.store(now_ns, Ordering::Relaxed);
     }
 }
 
@@ -239,6 +262,7 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let _context = context::enter(shared);
+    shared.open();
     bend::begin(shared.strategy(), shared.surveys());
     if how.places {
         bend::place::begin();
@@ -252,6 +276,7 @@ where
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
         let outcome = root(shared, body).await;
+        context::forget_time();
         let virtual_ns = match outcome {
             Outcome::Aborted { at_ns, .. } => at_ns,
             _ => shared.now_ns(),
@@ -281,6 +306,7 @@ where
 fn runtime(seed: u64) -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true);
+    context::install_park_hooks(&mut builder);
     #[cfg(tokio_unstable)]
     {
         let mut bytes = *b"tokio 00000000";

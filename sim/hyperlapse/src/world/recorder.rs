@@ -53,11 +53,11 @@ impl Recorder {
     }
 
     /// Takes an event; whether a threshold that ends the run is broken with it.
-    pub(super) fn push(&mut self, event: Event) -> bool {
+    pub(super) fn push(&mut self, event: &Event) -> bool {
         if let EventKind::Fault(name) = &event.kind {
             *self.faults.entry(name.to_string()).or_default() += 1;
         }
-        self.collector.fold(&event);
+        self.collector.fold(event);
         self.log.push(event);
         self.collector.broken().is_some()
     }

@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::bend::{self, Visitor};
+use super::biased::Biased;
 use super::context::{self, Life};
 use super::drive::Drive;
 use super::recorder::Recorder;
 use super::user::User;
-use super::{Ended, RunOptions};
+use super::{Ended, Reached, RunOptions};
 use crate::alloc;
 use crate::decision::{DecisionKind, Fault, Strategy, StrategyChoice};
 use crate::event::{Actor, Event, EventKind, Text};
@@ -36,7 +37,7 @@ pub(crate) struct Shared {
     streams: Streams,
     strategy: StrategyChoice,
     start: OnceLock<Instant>,
-    recorder: Mutex<Recording>,
+    recorder: Biased<Recording>,
     last_event_ns: AtomicU64,
     memory: Mutex<MemoryMarks>,
     operations: AtomicU64,
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     driven: AtomicBool,
     aborted: OnceLock<Outcome>,
     pub(super) life: Life,
+    reached: Option<Reached>,
 }
 
 /// Where a run's record is in its life.
@@ -72,7 +74,7 @@ impl Shared {
             streams: Streams::new(options.seed),
             strategy: options.strategy.clone(),
             start: OnceLock::new(),
-            recorder: Mutex::new(Recording::Open(Box::new(recorder))),
+            recorder: Biased::new(Recording::Open(Box::new(recorder))),
             last_event_ns: AtomicU64::new(0),
             memory: Mutex::default(),
             operations: AtomicU64::new(0),
@@ -80,6 +82,7 @@ impl Shared {
             driven: AtomicBool::new(false),
             aborted: OnceLock::new(),
             life: Life::default(),
+            reached: options.reached.clone(),
         }
     }
 
@@ -117,8 +120,38 @@ impl Shared {
     }
 
     /// Virtual time since the start, in nanoseconds.
+    #[inline]
     pub(super) fn now_ns(&self) -> u64 {
-        context::now_ns(|| self.start.get().map_or(0, |start| units::nanos(start.elapsed())))
+        context::now_ns(self)
+    }
+
+    /// The same as tokio's clock says now.
+    pub(super) fn read_clock(&self) -> u64 {
+        self.start.get().map_or(0, |start| units::nanos(start.elapsed()))
+    }
+
+    /// The moment so long after the start.
+    ///
+    /// Whoever sleeps for a while need not ask tokio's clock for the time, as `tokio::time::sleep` does: the world
+    /// has read it in this poll already.
+    #[inline]
+    pub(super) fn instant(&self, at: Duration) -> Instant {
+        /// What tokio itself takes for "far in the future".
+        const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+        let start = *self.start.get().expect("nobody sleeps before the clock runs");
+        start.checked_add(at).unwrap_or_else(|| start + FAR)
+    }
+
+    /// Tells who waits how far the run has come.
+    pub(super) fn tell_reached(&self, now_ns: u64) {
+        if let Some(reached) = &self.reached {
+            reached.tell(now_ns);
+        }
+    }
+
+    /// This moment, without a look at tokio's clock.
+    pub(super) fn now(&self) -> Instant {
+        self.instant(Duration::from_nanos(self.now_ns()))
     }
 
     /// The number of the next operation, from 0.
@@ -136,27 +169,32 @@ impl Shared {
         !self.driven.swap(true, Ordering::Relaxed)
     }
 
+    #[inline(always)]
     pub(super) fn emit(&self, actor: Actor, kind: EventKind) {
         self.emit_tagged(actor, kind, Tags::default());
     }
 
+    /// Inlined, and then only lent: an event that is passed on by value is moved in parts that are read as one, for
+    /// which a processor waits until they are stored (30 ns a conversation). The log copies what it keeps.
+    #[inline(always)]
     pub(super) fn emit_tagged(&self, actor: Actor, kind: EventKind, tags: Tags) {
-        let at_ns = self.now_ns();
+        let event = Event { at_ns: self.now_ns(), actor, kind, tags };
+        self.record(&event);
+    }
+
+    fn record(&self, event: &Event) {
         self.life.beat();
-        let begins = matches!(kind, EventKind::LoadStarted);
-        let mut recording = lock(&self.recorder);
-        if let Recording::Open(recorder) = &mut *recording {
-            self.last_event_ns.store(at_ns, Ordering::Relaxed);
-            let event = Event { at_ns, actor, kind, tags };
-            // The event is the recorder's from here on, and nothing of the recorder's counts.
-            alloc::hand_over(event.heap_bytes());
-            let _uncounted = alloc::uncounted();
-            if recorder.push(event) {
-                self.abort(&mut recording, at_ns);
+        self.recorder.with(|recording| {
+            if let Recording::Open(recorder) = recording {
+                self.last_event_ns.store(event.at_ns, Ordering::Relaxed);
+                // Nothing of the recorder's counts.
+                let _uncounted = alloc::uncounted();
+                if recorder.push(event) {
+                    self.abort(recording, event.at_ns);
+                }
             }
-        }
-        drop(recording);
-        if begins {
+        });
+        if matches!(event.kind, EventKind::LoadStarted) {
             self.life.look();
         }
     }
@@ -165,13 +203,14 @@ impl Shared {
     pub(super) fn look(&self) {
         let now_ns = self.now_ns();
         let _uncounted = alloc::uncounted();
-        let mut recording = lock(&self.recorder);
-        if let Recording::Open(recorder) = &mut *recording {
-            recorder.collector.come_to(now_ns);
-            if recorder.collector.broken().is_some() {
-                self.abort(&mut recording, now_ns);
+        self.recorder.with(|recording| {
+            if let Recording::Open(recorder) = recording {
+                recorder.collector.come_to(now_ns);
+                if recorder.collector.broken().is_some() {
+                    self.abort(recording, now_ns);
+                }
             }
-        }
+        });
     }
 
     /// When to look next, in virtual time since the start.
@@ -188,7 +227,7 @@ impl Shared {
         if let Some(broken) = open.collector.broken() {
             let threshold = self.scenario.thresholds()[broken.threshold].to_string();
             let kind = EventKind::Aborted(threshold.clone().into());
-            open.push(Event::new(at_ns, Actor::World, kind));
+            open.push(&Event::new(at_ns, Actor::World, kind));
             let _ = self.aborted.set(Outcome::Aborted { threshold, at_ns });
         }
         *recording = Recording::Closed(open);
@@ -208,20 +247,57 @@ impl Shared {
     /// What `f` allocates does not count as the run's; it must not free what does.
     pub(super) fn with<T: Default>(&self, f: impl FnOnce(&mut Recorder) -> T) -> T {
         let _uncounted = alloc::uncounted();
-        match &mut *lock(&self.recorder) {
-            Recording::Open(recorder) => f(recorder),
-            Recording::Closed(_) | Recording::Taken => T::default(),
+        self.with_open(f)
+    }
+
+    fn with_open<T: Default>(&self, f: impl FnOnce(&mut Recorder) -> T) -> T {
+        let done = self.recorder.with(|recording| match recording {
+            Recording::Open(recorder) => Some(f(recorder)),
+            Recording::Closed(_) | Recording::Taken => None,
+        });
+        done.flatten().unwrap_or_default()
+    }
+
+    /// Counts one check that holds: the way that nearly all of them go.
+    fn holds(&self, property: &Property) {
+        let at_ns = self.now_ns();
+        // Nothing of the scenario's runs, and nothing panics, while the recorder is locked.
+        let counted = self.with_open(|recorder| Some(recorder.properties.holds(property, at_ns)));
+        // `None`: the run is over.
+        if let Some(Err(wrong_kind)) = counted {
+            panic!("{wrong_kind}");
         }
+    }
+
+    /// Counts one check that does not hold.
+    #[cold]
+    fn fails(&self, property: &Property, detail: String) {
+        let at_ns = self.now_ns();
+        match self.with(|recorder| Some(recorder.properties.fails(property, at_ns, &detail))) {
+            Some(Err(wrong_kind)) => panic!("{wrong_kind}"),
+            Some(Ok(true)) => {
+                let property = property.name().into();
+                self.emit(context::actor(), EventKind::Violated { property, detail });
+            }
+            Some(Ok(false)) | None => {}
+        }
+    }
+
+    /// The record is written by this thread from here on.
+    pub(super) fn open(&self) {
+        self.recorder.own();
     }
 
     /// The record is complete.
     pub(super) fn close(&self) {
-        let mut recorder = lock(&self.recorder);
-        *recorder = match std::mem::replace(&mut *recorder, Recording::Taken) {
-            Recording::Open(open) => Recording::Closed(open),
-            // The watcher has given the run up meanwhile.
-            other => other,
-        };
+        self.recorder.with(|recording| {
+            *recording = match std::mem::replace(recording, Recording::Taken) {
+                Recording::Open(open) => Recording::Closed(open),
+                // The watcher has given the run up meanwhile.
+                other => other,
+            };
+        });
+        self.recorder.disown();
     }
 
     pub(super) fn last_event_ns(&self) -> u64 {
@@ -262,9 +338,10 @@ impl Shared {
         host: Host,
     ) -> Record {
         // That of a run that hangs is still open; whatever comes after this finds it taken.
-        let recorder = match std::mem::replace(&mut *lock(&self.recorder), Recording::Taken) {
-            Recording::Open(recorder) | Recording::Closed(recorder) => recorder,
-            Recording::Taken => panic!("the record of a run is taken once"),
+        let recording = self.recorder.with(|it| std::mem::replace(it, Recording::Taken));
+        let recorder = match recording {
+            Some(Recording::Open(recorder) | Recording::Closed(recorder)) => recorder,
+            Some(Recording::Taken) | None => panic!("the record of a run is taken once"),
         };
         let iterations = self.iterations.load(Ordering::Relaxed);
         recorder.finish(&self.scenario, options, ended, iterations, host)
@@ -280,7 +357,7 @@ fn next(counter: &AtomicU64) -> u64 {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A panic of the system cannot leave the recorder half-changed: it is not called from within.
+    // What is done under these locks cannot panic half-way.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -314,8 +391,15 @@ impl Sim {
     }
 
     /// Virtual time since the run began.
+    #[inline]
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.0.now_ns())
+    }
+
+    /// The same in nanoseconds: a number for clocks, which are looked at often.
+    #[inline]
+    pub fn now_ns(&self) -> u64 {
+        self.0.now_ns()
     }
 
     /// The wall clock of the run: it begins at 2030-01-01T00:00:00Z and moves with virtual time.
@@ -325,7 +409,13 @@ impl Sim {
 
     /// Sleeps in virtual time; tokio rounds up to a whole millisecond.
     pub async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        self.sleep_until(self.now().saturating_add(duration)).await;
+    }
+
+    /// Sleeps until so long after the run began; tokio rounds up to a whole millisecond.
+    #[inline]
+    pub fn sleep_until(&self, at: Duration) -> tokio::time::Sleep {
+        tokio::time::sleep_until(self.0.instant(at))
     }
 
     /// The scenario that is run.
@@ -425,26 +515,10 @@ impl Sim {
     /// As [`Sim::check`].
     pub fn check_with(&self, property: &Property, holds: bool, detail: impl FnOnce() -> String) {
         // What is checked of a `never` is what must not happen.
-        let holds = holds != (property.kind() == PropertyKind::Never);
-        let at_ns = self.0.now_ns();
-        // Nothing of the scenario's runs, and nothing panics, while the recorder is locked.
-        let counted = if holds {
-            self.0.with(|recorder| Some(recorder.properties.holds(property, at_ns).map(|()| None)))
+        if holds != (property.kind() == PropertyKind::Never) {
+            self.0.holds(property);
         } else {
-            let detail = detail();
-            let news =
-                self.0.with(|recorder| Some(recorder.properties.fails(property, at_ns, &detail)));
-            news.map(|news| news.map(|news| news.then_some(detail)))
-        };
-        match counted {
-            // The run is over.
-            None => {}
-            Some(Err(wrong_kind)) => panic!("{wrong_kind}"),
-            Some(Ok(None)) => {}
-            Some(Ok(Some(detail))) => {
-                let property = property.name().into();
-                self.0.emit(context::actor(), EventKind::Violated { property, detail });
-            }
+            self.0.fails(property, detail());
         }
     }
 

@@ -37,6 +37,7 @@ impl User {
         self.iteration += 1;
     }
 
+    #[inline(always)]
     pub(super) fn emit(&self, kind: EventKind) {
         self.sim.shared().emit_tagged(Actor::User(self.id), kind, self.tags.clone());
     }
@@ -89,7 +90,7 @@ impl User {
 
     /// Sleeps in virtual time; tokio rounds up to a whole millisecond.
     pub async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        self.sim.sleep(duration).await;
     }
 
     /// Notes something in the event stream.
@@ -181,6 +182,7 @@ impl Operation {
         self.accept(Some(units::nanos(waited)).filter(|waited| *waited > 0));
     }
 
+    #[inline]
     fn accept(&mut self, waited_ns: Option<u64>) {
         self.expect(State::Asked, "accepted");
         self.state = State::Accepted;
@@ -215,6 +217,7 @@ impl Operation {
         );
     }
 
+    #[inline(always)]
     fn end(&mut self, kind: EventKind) {
         self.state = State::Over;
         self.user.emit(kind);

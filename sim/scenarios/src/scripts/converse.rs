@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hyperlapse::{Distribution, Metric, Property, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names, show_limit};
-use crate::bot::{Bot, Message, Reason, System, Talk};
+use crate::bot::{Message, Reason, System, Talk};
 use crate::settings::{ConversationSettings, ManagerSettings};
 
 /// Checked at every start.
@@ -40,62 +41,95 @@ pub const METRICS: &[Metric] = &[TURN_TIME, ANSWERS];
 pub const PROPERTIES: &[Property] =
     &[NEVER_ABOVE_THE_LIMIT, NO_CROSS_TALK, EMPTY_BETWEEN_WAVES, COUNTERS_ARE_RIGHT, NOTHING_LEFT];
 
+/// What all users of a run share.
+pub(super) struct Visited {
+    bot: System,
+    names: Names,
+    /// How many may talk at a time.
+    limit: u64,
+    recount: Recount,
+}
+
+impl Visited {
+    pub(super) fn new(sim: &Sim, bot: &System) -> Arc<Self> {
+        Arc::new(Self {
+            bot: Arc::clone(bot),
+            names: names(sim),
+            limit: sim.settings::<ManagerSettings>().0.max_concurrent as u64,
+            recount: Recount::default(),
+        })
+    }
+}
+
 /// What users count by themselves.
 #[derive(Debug, Default)]
-pub(super) struct Recount {
-    started: AtomicU64,
-    completed: AtomicU64,
-    refused: AtomicU64,
+struct Recount {
+    started: Count,
+    completed: Count,
+    refused: Count,
     /// Conversations that go on, as their users know it: not asked of the bot, which may be wrong.
-    active: AtomicU64,
+    active: Count,
+}
+
+/// A number that only the run's own thread changes, so there is no need to pay for a locked instruction.
+#[derive(Debug, Default)]
+struct Count(AtomicU64);
+
+impl Count {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, change: i64) -> u64 {
+        let now = self.get().wrapping_add_signed(change);
+        self.0.store(now, Ordering::Relaxed);
+        now
+    }
 }
 
 impl Recount {
     /// Counts one that goes on until the guard is dropped; how many there are with it.
     fn talk(&self) -> (u64, impl Drop + use<'_>) {
-        struct Talking<'a>(&'a AtomicU64);
+        struct Talking<'a>(&'a Count);
         impl Drop for Talking<'_> {
             fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::Relaxed);
+                self.0.add(-1);
             }
         }
-        (self.active.fetch_add(1, Ordering::Relaxed) + 1, Talking(&self.active))
+        (self.active.add(1), Talking(&self.active))
     }
 }
 
 /// The script.
 pub async fn converse(sim: Sim, bot: System) {
     show_limit(&sim);
-    let recount = Arc::new(Recount::default());
-    let (users_bot, users_recount) = (Arc::clone(&bot), Arc::clone(&recount));
-    let names = names(&sim);
+    let visited = Visited::new(&sim, &bot);
+    let of_users = Arc::clone(&visited);
     let (wave_sim, wave_bot) = (sim.clone(), Arc::clone(&bot));
-    sim.drive(move |user| {
-        conversation(user, Arc::clone(&users_bot), Arc::clone(&names), Arc::clone(&users_recount))
-    })
-    .before_wave(move |wave| {
-        let active = wave_bot.counts().active;
-        wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0, || {
-            format!("{active} active before wave {wave}")
-        });
-    })
-    .await;
-    check_counters(&sim, &*bot, &recount);
+    sim.drive(move |user| conversation(user, Arc::clone(&of_users)))
+        .before_wave(move |wave| {
+            let active = wave_bot.counts().active;
+            wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0, || {
+                format!("{active} active before wave {wave}")
+            });
+        })
+        .await;
+    check_counters(&sim, &visited);
     check_nothing_left(&sim, &*bot);
 }
 
-pub(super) fn check_counters(sim: &Sim, bot: &dyn Bot, recount: &Recount) {
-    let counts = bot.counts();
+pub(super) fn check_counters(sim: &Sim, visited: &Visited) {
+    let (counts, recount) = (visited.bot.counts(), &visited.recount);
     let said = [counts.started, counts.completed, counts.refused];
-    let counted = [&recount.started, &recount.completed, &recount.refused]
-        .map(|count| count.load(Ordering::Relaxed));
+    let counted = [&recount.started, &recount.completed, &recount.refused].map(Count::get);
     sim.check_with(&COUNTERS_ARE_RIGHT, said == counted, || {
         format!("started, completed, refused: the bot says {said:?}, its users count {counted:?}")
     });
 }
 
 /// One conversation of one user.
-pub(super) async fn conversation(user: User, bot: System, names: Names, recount: Arc<Recount>) {
+pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
+    let Visited { bot, names, limit, recount } = &*visited;
     let settings: &ConversationSettings = user.settings();
     let tagged = settings.model.as_deref().map(|model| user.tagged(&[("model", model)]));
     let user = tagged.as_ref().unwrap_or(&user);
@@ -105,29 +139,28 @@ pub(super) async fn conversation(user: User, bot: System, names: Names, recount:
         true => bot.start(name).await,
         false => bot.try_start(name),
     };
-    let talk = match started {
+    let mut talk = match started {
         Ok(talk) => talk,
         Err(reason) => {
-            recount.refused.fetch_add(1, Ordering::Relaxed);
+            recount.refused.add(1);
             return operation.refused(reason);
         }
     };
-    recount.started.fetch_add(1, Ordering::Relaxed);
+    recount.started.add(1);
     operation.accepted_after(talk.waited());
-    let limit = user.sim().settings::<ManagerSettings>().0.max_concurrent as u64;
     let (active, _talking) = recount.talk();
-    user.sim().check_with(&NEVER_ABOVE_THE_LIMIT, active <= limit, || {
+    user.sim().check_with(&NEVER_ABOVE_THE_LIMIT, active <= *limit, || {
         format!("{active} active, the limit is {limit}")
     });
 
     // A turn of a conversation that the bot has ended fails; `visit` watches for the end itself.
-    if let Err(reason) = turns(user, &*talk, settings, operation.number()).await {
+    if let Err(reason) = turns(user, &mut talk, settings, operation.number()).await {
         return operation.failed(reason);
     }
-    check_transcript(user, &*talk, operation.number(), settings.steps);
+    check_transcript(user, &mut talk, operation.number(), settings.steps);
     match talk.end() {
         Ok(()) => {
-            recount.completed.fetch_add(1, Ordering::Relaxed);
+            recount.completed.add(1);
             operation.completed();
         }
         Err(reason) => operation.failed(reason),
@@ -136,7 +169,7 @@ pub(super) async fn conversation(user: User, bot: System, names: Names, recount:
 
 async fn turns(
     user: &User,
-    talk: &dyn Talk,
+    talk: &mut Talk<'_>,
     settings: &ConversationSettings,
     conversation: u64,
 ) -> Result<(), Reason> {
@@ -147,17 +180,18 @@ async fn turns(
         };
         // Where the scenario has faults they strike here.
         let work = user.step("turn", work).await.map_err(|_| "dependency")?;
-        let asked = user.sim().now();
+        let asked_ns = user.sim().now_ns();
         talk.turn(Message { user: user.id(), conversation, turn }, work).await?;
         if settings.model.is_some() {
-            user.observe(&TURN_TIME, user.sim().now() - asked);
+            let took = Duration::from_nanos(user.sim().now_ns() - asked_ns);
+            user.observe(&TURN_TIME, took);
             user.add(&ANSWERS, 1);
         }
     }
     Ok(())
 }
 
-fn check_transcript(user: &User, talk: &dyn Talk, conversation: u64, turns: u32) {
+fn check_transcript(user: &User, talk: &mut Talk<'_>, conversation: u64, turns: u32) {
     let remembered = talk.take_transcript();
     let said = (0..turns).map(|turn| Message { user: user.id(), conversation, turn });
     user.sim().check_with(&NO_CROSS_TALK, said.eq(remembered.iter().copied()), || {

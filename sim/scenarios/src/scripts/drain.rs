@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use hyperlapse::{Property, Sim};
 
-use super::converse::{self, COUNTERS_ARE_RIGHT, NEVER_ABOVE_THE_LIMIT, NO_CROSS_TALK, Recount};
-use super::{NOTHING_LEFT, TIMER, check_nothing_left, names, show_limit};
+use super::converse::{self, COUNTERS_ARE_RIGHT, NEVER_ABOVE_THE_LIMIT, NO_CROSS_TALK, Visited};
+use super::{NOTHING_LEFT, TIMER, check_nothing_left, show_limit};
 use crate::bot::System;
 use crate::settings::DrainSettings;
 
@@ -36,18 +36,13 @@ pub const PROPERTIES: &[Property] = &[
 /// The script.
 pub async fn drain(sim: Sim, bot: System) {
     show_limit(&sim);
-    let recount = Arc::new(Recount::default());
+    let visited = Visited::new(&sim, &bot);
     let shutdown = tokio::spawn(shut_down(sim.clone(), Arc::clone(&bot)));
-    let (users_bot, users_recount) = (Arc::clone(&bot), Arc::clone(&recount));
-    let names = names(&sim);
-    sim.drive(move |user| {
-        let recount = Arc::clone(&users_recount);
-        converse::conversation(user, Arc::clone(&users_bot), Arc::clone(&names), recount)
-    })
-    .await;
+    let of_users = Arc::clone(&visited);
+    sim.drive(move |user| converse::conversation(user, Arc::clone(&of_users))).await;
     // A drain that does not end is found by the deadline of the run.
     let _ = shutdown.await;
-    converse::check_counters(&sim, &*bot, &recount);
+    converse::check_counters(&sim, &visited);
     check_nothing_left(&sim, &*bot);
 }
 

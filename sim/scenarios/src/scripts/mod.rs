@@ -57,7 +57,7 @@ fn check_nothing_left(sim: &Sim, bot: &dyn Bot) {
 }
 
 /// Ends a conversation, and the operation with it.
-fn end(operation: Operation, talk: Box<dyn Talk>) {
+fn end(operation: Operation, talk: Talk<'_>) {
     match talk.end() {
         Ok(()) => operation.completed(),
         Err(reason) => operation.failed(reason),

@@ -38,7 +38,7 @@ const BUDGET: u32 = 128;
 
 thread_local! {
     /// What is asked for; nothing when there is no strategy, or calm.
-    static ASKED: Cell<Kinds> = Cell::new(Kinds::default());
+    static ASKED: Cell<Kinds> = const { Cell::new(Kinds::NONE) };
     /// Whether tasks have addresses.
     static NAMED: Cell<bool> = const { Cell::new(false) };
     static BEND: RefCell<Option<Bend>> = const { RefCell::new(None) };
@@ -140,7 +140,7 @@ impl Taken {
 
 /// Begins to ask `strategy` on this thread. With `survey`, the points are kept at which it was asked.
 pub(super) fn begin(strategy: Option<Box<dyn Strategy>>, survey: bool) {
-    ASKED.set(strategy.as_ref().map_or(Kinds::default(), |strategy| strategy.kinds()));
+    ASKED.set(strategy.as_ref().map_or(Kinds::NONE, |strategy| strategy.kinds()));
     NAMED.set(strategy.is_some());
     BEND.set(strategy.map(|strategy| Bend {
         strategy,
@@ -155,7 +155,7 @@ pub(super) fn begin(strategy: Option<Box<dyn Strategy>>, survey: bool) {
 
 /// Asks no more: what follows is tokio's own order.
 pub(super) fn calm() {
-    ASKED.set(Kinds::default());
+    ASKED.set(Kinds::NONE);
 }
 
 /// What was decided.

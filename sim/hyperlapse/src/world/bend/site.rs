@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::operation::{abandon, in_iteration};
-use super::{asks, place, with};
-use crate::decision::{Address, Decision, DecisionKind};
+use super::{ASKED, asks, place, with};
+use crate::decision::{Address, Decision, DecisionKind, Kinds};
 use crate::event::{EventKind, Text};
 use crate::world::context::{self, StruckPanic};
 use crate::world::sim::Shared;
@@ -21,7 +21,7 @@ pub(in crate::world) struct Visitor<'a> {
 
 /// Whether any fault may strike: nobody is named where none can.
 pub(in crate::world) fn may_strike() -> bool {
-    DecisionKind::FAULTS.iter().any(|kind| asks(*kind))
+    ASKED.get().has_any(Kinds::FAULTS)
 }
 
 /// Comes by a site with a step that takes so long: gives how long it takes now, or the error that it comes back

@@ -32,9 +32,9 @@ pub(super) fn check(sim: &Sim, storm: &Storm, drained: bool) {
 
 /// A conversation that is ended, and not dropped, in the end: a bot that frees no slot of a dropped one has been
 /// found by what is left.
-struct Probe(Option<Box<dyn Talk>>);
+struct Probe<'a>(Option<Talk<'a>>);
 
-impl Drop for Probe {
+impl Drop for Probe<'_> {
     fn drop(&mut self) {
         let _ = self.0.take().map(|talk| talk.end());
     }

@@ -56,8 +56,8 @@ impl Intent {
 
 /// A conversation with its entry in the ledger: the conversation goes first, so that the ledger never says less
 /// than is so.
-struct Held {
-    talk: Option<Box<dyn Talk>>,
+struct Held<'a> {
+    talk: Option<Talk<'a>>,
     entry: Entry<UserId>,
     user: User,
     started: Duration,
@@ -95,12 +95,12 @@ pub(super) async fn visit(user: User, storm: Storm) {
     held.end(operation);
 }
 
-async fn ask(
+async fn ask<'a>(
     user: &User,
-    storm: &Storm,
-    name: &UserId,
+    storm: &'a Storm,
+    name: &'a UserId,
     asks: &Asks,
-) -> Result<Box<dyn Talk>, Reason> {
+) -> Result<Talk<'a>, Reason> {
     let _waits = match asks {
         Asks::Tries => return storm.bot.try_start(name),
         _ => storm.ledger.waits(name.clone()),
@@ -138,9 +138,9 @@ fn check_refusal(user: &User, storm: &Storm, name: &UserId, reason: Reason) {
     });
 }
 
-impl Held {
-    fn talk(&self) -> &dyn Talk {
-        self.talk.as_deref().expect("it is held until it is ended")
+impl<'a> Held<'a> {
+    fn talk(&mut self) -> &mut Talk<'a> {
+        self.talk.as_mut().expect("it is held until it is ended")
     }
 
     async fn talk_of(&mut self, intent: &Intent, conversation: u64) -> Result<(), Reason> {

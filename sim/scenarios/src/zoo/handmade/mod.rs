@@ -116,14 +116,14 @@ impl<M: Mistake> Handmade<M> {
         Self { shared, expiry }
     }
 
-    fn talk(&self, slot: Slot, user: &UserId, asked: Instant) -> Box<dyn Talk> {
-        Box::new(HandmadeTalk {
+    fn talk(&self, slot: Slot, user: &UserId, asked: Instant) -> Talk<'static> {
+        Talk::Other(Box::new(HandmadeTalk {
             bot: Arc::clone(&self.shared),
             id: slot.id,
             user: user.clone(),
             waited: slot.since - asked,
             over: false,
-        })
+        }))
     }
 
     /// A slot now, or a place in the queue.
@@ -278,7 +278,7 @@ impl<M: Mistake> Shared<M> {
 }
 
 impl<M: Mistake> Bot for Handmade<M> {
-    fn try_start(&self, user: &UserId) -> Result<Box<dyn Talk>, Reason> {
+    fn try_start(&self, user: &UserId) -> Result<Talk<'_>, Reason> {
         let mut state = self.shared.lock();
         self.shared.expire_due(&mut state);
         match Shared::<M>::refusal(&state, 0, user) {
@@ -294,7 +294,7 @@ impl<M: Mistake> Bot for Handmade<M> {
         }
     }
 
-    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
         Box::pin(async move {
             let asked = Instant::now();
             let slot = self.start_as(user, None).await?;
@@ -306,7 +306,7 @@ impl<M: Mistake> Bot for Handmade<M> {
         &'a self,
         user: &'a UserId,
         within: Duration,
-    ) -> BoxFuture<'a, Result<Box<dyn Talk>, Reason>> {
+    ) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
         Box::pin(async move {
             let asked = Instant::now();
             let slot = self.start_as(user, Some(within)).await?;

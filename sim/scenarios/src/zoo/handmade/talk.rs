@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::expiry::{deadline, due};
 use super::{Active, Mistake, Shared, State};
-use crate::bot::{BoxFuture, Message, Reason, Talk};
+use crate::bot::{BoxFuture, Message, OtherTalk, Reason, Transcript};
 use crate::race::race;
 
 pub(super) struct HandmadeTalk<M: Mistake> {
@@ -49,7 +49,7 @@ impl<M: Mistake> Drop for HandmadeTalk<M> {
     }
 }
 
-impl<M: Mistake> Talk for HandmadeTalk<M> {
+impl<M: Mistake> OtherTalk for HandmadeTalk<M> {
     fn waited(&self) -> Duration {
         self.waited
     }
@@ -89,8 +89,9 @@ impl<M: Mistake> Talk for HandmadeTalk<M> {
         self.with(|conversation| conversation.touched = Instant::now())
     }
 
-    fn take_transcript(&self) -> Vec<Message> {
-        self.with(|conversation| std::mem::take(&mut conversation.transcript)).unwrap_or_default()
+    fn take_transcript(&self) -> Transcript {
+        let taken = self.with(|conversation| std::mem::take(&mut conversation.transcript));
+        taken.map_or_else(|_| Transcript::new(), Transcript::from_vec)
     }
 
     fn expired(&self) -> BoxFuture<'_, Reason> {
