@@ -279,7 +279,7 @@ fn the_limit_that_a_scenario_shows_is_in_the_record_and_no_event() {
 
 #[test]
 fn time_that_is_moved_by_hand_fails_the_run_and_says_so() {
-    let scenario = Scenario::builder("by hand", AllAtOnce::users(2)).build().unwrap();
+    let scenario = Scenario::builder("by-hand", AllAtOnce::users(2)).build().unwrap();
     let moved = |sleeps_after: bool| {
         let record = run(&scenario, RunOptions::seed(0), move |sim| async move {
             sim.drive(move |user| async move {

@@ -116,8 +116,11 @@ fn run(args: &[&str]) -> (u8, String) {
     let code = suite().main_with(args.into_iter().map(Into::into), &mut text);
     let text = String::from_utf8(text).unwrap();
     assert!(std::fs::read_dir(out).unwrap().next().is_none(), "no run failed: {text}");
-    // What the host measures, and what this build cannot do, is of no interest here.
-    let told = |line: &&str| !line.contains("wall time") && !line.starts_with("note: ");
+    // What the host measures, what this build cannot do, and the bytes of this build are of no interest here.
+    let silent = ["wall time", "  memory  "];
+    let told = |line: &&str| {
+        !line.starts_with("note: ") && !silent.iter().any(|silent| line.contains(silent))
+    };
     (code, text.lines().filter(told).collect::<Vec<_>>().join("\n"))
 }
 
