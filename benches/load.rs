@@ -40,7 +40,8 @@ fn main() -> ExitCode {
         println!("{what:<58} {figure:>10.2} {unit:<8} {sign} {aim}  {mark}");
     };
 
-    row("sustained / bare paused tokio, the same sleeps", sustained(), "x", 3.0, true);
+    row("sustained / bare paused tokio, the same sleeps", sustained(&[]), "x", 1.5, true);
+    row("  with thresholds over sliding windows", sustained(&[windows()]), "x", 1.5, true);
     row("sustained with random decisions / without", bent(), "x", 2.0, true);
     let (one, two) = sweep();
     row("runs a second of concurrent-users on two cores", two, "/s", 5_000.0, false);
@@ -65,13 +66,17 @@ fn alone(part: &str, rounds: u64) -> ExitCode {
         match part {
             "bare" => bare(),
             "ours" => drop(suite.run(&sustained, 0)),
+            "windows" => {
+                let case = suite.case("sustained", None, &[windows()]).expect("the suite has it");
+                drop(suite.run(&case, 0));
+            }
             "day" => measured(|| {
                 let day: Override = "duration=24h".parse().expect("it is right");
                 let case = suite.case("sustained", None, &[day]).expect("the suite has it");
                 assert!(suite.run(&case, 0).verdict.passed());
             }),
             "million" => measured(|| drop(talking(1_000_000))),
-            _ => panic!("there is no part `{part}`: expected bare, ours, day or million"),
+            _ => panic!("there is no part `{part}`: expected bare, ours, windows, day or million"),
         }
     }
     ExitCode::SUCCESS
@@ -113,9 +118,20 @@ fn timed<T>(work: impl FnOnce() -> T) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-fn sustained() -> f64 {
+/// Thresholds that are judged at every moment of the run.
+fn windows() -> Override {
+    let thresholds = [
+        "completion_rate == 100%",
+        "throughput over 30s >= 90% of median",
+        "response.p95 over 10s < 500ms",
+        "response.max over 10s < 500ms",
+    ];
+    format!("thresholds={thresholds:?}").parse().expect("it is right")
+}
+
+fn sustained(set: &[Override]) -> f64 {
     let suite = conversation_load::suite();
-    let case = suite.case("sustained", None, &[]).expect("the suite has it");
+    let case = suite.case("sustained", None, set).expect("the suite has it");
     let ratios = (0..ROUNDS).map(|_| {
         let ours = timed(|| assert!(suite.run(&case, 0).verdict.passed()));
         ours / timed(bare)
