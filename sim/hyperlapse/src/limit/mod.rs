@@ -152,6 +152,8 @@ pub struct LoadPoint {
     pub queue_wait_p95_ns: Option<Spread>,
     /// Operations refused.
     pub refused: Option<Spread>,
+    /// Arrivals that found no free user, in open models.
+    pub dropped: Option<Spread>,
     /// Operations completed.
     pub completed: Option<Spread>,
     /// Completions per second of virtual time, in thousandths.

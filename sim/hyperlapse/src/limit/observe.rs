@@ -19,6 +19,7 @@ pub(super) struct Observed {
     response_p95_ns: Option<u64>,
     queue_wait_p95_ns: Option<u64>,
     refused: u64,
+    dropped: u64,
     completed: u64,
     throughput_milli: Option<u64>,
 }
@@ -74,6 +75,7 @@ impl Observed {
             queue_wait_p95_ns: (operations.queue_wait.count > 0)
                 .then_some(operations.queue_wait.p95_ns),
             refused: operations.refused_total(),
+            dropped: record.metrics.iterations.dropped,
             completed: operations.completed,
             throughput_milli: record.metrics.throughput_milli(),
         }
@@ -117,6 +119,7 @@ pub(super) fn point(load: LoadValue, seeds: &BTreeMap<u64, Observed>) -> LoadPoi
         response_p95_ns: spread(|run| run.response_p95_ns),
         queue_wait_p95_ns: spread(|run| run.queue_wait_p95_ns),
         refused: spread(|run| Some(run.refused)),
+        dropped: spread(|run| Some(run.dropped)),
         completed: spread(|run| Some(run.completed)),
         throughput_milli: spread(|run| run.throughput_milli),
         broken: broken(seeds),

@@ -5,15 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::limit_chart::chart;
+use super::page::{LABEL, Page, WIDTH};
 use super::style::{Style, wrap};
 use super::summary::replay_line;
 use crate::build_info::Build;
 use crate::limit::{Broken, Limit, LoadPoint, LoadValue};
 use crate::record::FORMAT;
 use crate::units::{count, milli, plural, seconds};
-
-const LABEL: usize = 15;
-const WIDTH: usize = 80;
 
 /// The report of a breaking point: the point, what broke, and the curve that leads to it. `about` is what the scenario
 /// is for; `replayed` is the seed file of the first break and the command that replays it.
@@ -30,40 +28,46 @@ pub fn limit(
         _ => format!("seeds {first} to {}", after - 1),
     };
     let title = format!("{}  on {}, {seeds}", limit.scenario, limit.system);
-    let mut out = format!("limit  {}\n", style.strong(&title));
+    let mut page = Page { text: format!("limit  {}\n", style.strong(&title)) };
     for line in wrap(about, WIDTH - 2).iter().filter(|line| !line.is_empty()) {
-        out.push_str(&format!("  {line}\n"));
+        page.text.push_str(&format!("  {line}\n"));
     }
     for (path, value) in &limit.set {
-        prose(&mut out, "set", &format!("{path} = {value}"));
+        page.prose("set", &format!("{path} = {value}"));
     }
-    prose(&mut out, limit.noun(), &point(limit));
+    let noun = limit.noun();
+    if noun.chars().count() < LABEL {
+        page.prose(noun, &point(limit));
+    } else {
+        page.line(noun, "");
+        page.prose("", &point(limit));
+    }
     if let Some(least) = &limit.at_least {
         let verdict = match limit.is_enough() {
             true => style.good("ok"),
             false => style.bad("FAILED"),
         };
-        prose(&mut out, "asked for", &format!("{}  {verdict}", number(least)));
+        page.prose("asked for", &format!("{}  {verdict}", number(least)));
     }
     if let Some(text) = of_seeds(limit) {
-        prose(&mut out, "seed by seed", &text);
+        page.prose("seed by seed", &text);
     }
     for (i, broken) in limit.broken().iter().enumerate() {
         let label = if i == 0 { "broke first" } else { "with it" };
         let what = format!("{} {}", broken.failure.kind.text(), broken.failure.name);
-        prose(&mut out, label, &style.bad(&what));
-        prose(&mut out, "", &measured(limit, broken));
+        page.prose(label, &style.bad(&what));
+        page.prose("", &measured(limit, broken));
     }
     if let Some((seed_file, command)) = replayed {
         // Not broken into lines: it is to be pasted.
-        out.push_str(&format!("  {:<LABEL$}{}\n", "replay", replay_line(command, seed_file)));
+        page.text.push_str(&format!("  {:<LABEL$}{}\n", "replay", replay_line(command, seed_file)));
     }
     for (i, why) in uneven(limit).iter().enumerate() {
-        prose(&mut out, if i == 0 { "uneven" } else { "" }, why);
+        page.prose(if i == 0 { "uneven" } else { "" }, why);
     }
     for (i, ignored) in limit.ignored.iter().enumerate() {
         let label = if i == 0 { "ignored" } else { "" };
-        prose(&mut out, label, &format!("{}: {}", ignored.threshold, ignored.why));
+        page.prose(label, &format!("{}: {}", ignored.threshold, ignored.why));
     }
     let searched = format!(
         "from {} {} to {} at most, in {} of {}",
@@ -73,18 +77,18 @@ pub fn limit(
         plural(limit.runs, "run"),
         plural(limit.curve.len() as u64, "load"),
     );
-    prose(&mut out, "searched", &searched);
+    page.prose("searched", &searched);
     let seeds = after - first;
     if seeds > 1 {
-        out.push_str(&format!("\n  at each load the worst of {}\n", plural(seeds, "seed")));
+        page.text.push_str(&format!("\n  at each load the worst of {}\n", plural(seeds, "seed")));
     }
-    out.push('\n');
-    out.push_str(&table(limit, style));
+    page.text.push('\n');
+    page.text.push_str(&table(limit, style));
     if let Some(chart) = chart(limit) {
-        out.push('\n');
-        out.push_str(&chart);
+        page.text.push('\n');
+        page.text.push_str(&chart);
     }
-    out
+    page.text
 }
 
 /// The JSON of `limit`: `format`, `build` and the breaking point.
@@ -190,6 +194,7 @@ fn uneven(limit: &Limit) -> Vec<String> {
 /// The curve: every load in a line. Of several seeds the worst.
 fn table(limit: &Limit, style: Style) -> String {
     let queued = limit.curve.iter().any(|point| point.queue_wait_p95_ns.is_some());
+    let dropped = limit.curve.iter().any(|point| point.dropped.is_some_and(|n| n.max > 0));
     let several = limit.seeds.1 - limit.seeds.0 > 1;
     let time = |ns: Option<u64>| ns.map_or("-".to_owned(), seconds);
     let mut rows = vec![vec![
@@ -198,6 +203,7 @@ fn table(limit: &Limit, style: Style) -> String {
         "p95".to_owned(),
         if queued { "wait p95".to_owned() } else { String::new() },
         "refused".to_owned(),
+        if dropped { "dropped".to_owned() } else { String::new() },
         "throughput".to_owned(),
     ]];
     let cells = |point: &LoadPoint| {
@@ -207,6 +213,10 @@ fn table(limit: &Limit, style: Style) -> String {
             time(point.response_p95_ns.map(|p95| p95.max)),
             if queued { time(point.queue_wait_p95_ns.map(|p95| p95.max)) } else { String::new() },
             point.refused.map_or("-".to_owned(), |refused| count(refused.max)),
+            match (dropped, point.dropped) {
+                (true, Some(dropped)) => count(dropped.max),
+                _ => String::new(),
+            },
             point.throughput_milli.map_or("-".to_owned(), |t| format!("{} /s", milli(t.min))),
         ]
     };
@@ -254,13 +264,4 @@ fn cut(text: &str, width: usize) -> String {
     }
     let kept: String = text.chars().take(width.saturating_sub(3)).collect();
     format!("{}...", kept.trim_end())
-}
-
-/// Words behind a label, broken where a line is full.
-fn prose(out: &mut String, label: &str, text: &str) {
-    for (i, line) in wrap(text, WIDTH - LABEL - 2).iter().enumerate() {
-        let label = if i == 0 { label } else { "" };
-        out.push_str(format!("  {label:<LABEL$}{line}").trim_end());
-        out.push('\n');
-    }
 }

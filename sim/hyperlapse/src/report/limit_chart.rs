@@ -1,7 +1,7 @@
 //! The curve of a breaking point as a small chart of characters: what broke, or the response time, against the load.
 
 use crate::limit::{Limit, LoadPoint, LoadValue};
-use crate::units::{count, duration, nanos, seconds};
+use crate::units::{count, duration, milli, nanos, seconds};
 
 const HEIGHT: usize = 9;
 const LABEL: usize = 11;
@@ -86,7 +86,7 @@ fn scaled(value: u64, most: u64, cells: usize) -> usize {
 /// What the threshold that broke first is about, if the curve has it; else the response time.
 fn curve(limit: &Limit) -> Curve {
     let broke = limit.broken().first().map_or("", |broken| broken.failure.name.as_str());
-    let (metric, bound) = broke.split_once(['<', '=']).unwrap_or((broke, ""));
+    let (metric, bound) = broke.split_once(['<', '>', '=']).unwrap_or((broke, ""));
     let (metric, bound) = (metric.trim(), bound.trim_start_matches('=').trim());
     if metric.starts_with("starts.refused") {
         let bound = (metric == "starts.refused").then(|| bound.parse().ok()).flatten();
@@ -96,6 +96,22 @@ fn curve(limit: &Limit) -> Curve {
             text: count,
             // On the axis it says nothing.
             bound: bound.filter(|bound| *bound > 0),
+        };
+    }
+    if metric == "dropped" {
+        return Curve {
+            title: "dropped",
+            of: |point| point.dropped.map(|dropped| dropped.max),
+            text: count,
+            bound: None,
+        };
+    }
+    if metric.starts_with("throughput") {
+        return Curve {
+            title: "throughput",
+            of: |point| point.throughput_milli.map(|throughput| throughput.min),
+            text: |throughput| format!("{} /s", milli(throughput)),
+            bound: None,
         };
     }
     let time = || duration::parse(bound).ok().map(nanos);
