@@ -171,6 +171,8 @@ pub struct SeedLimit {
     pub holds: Option<LoadValue>,
     /// The next one, at which it breaks; nothing where none does.
     pub breaks: Option<LoadValue>,
+    /// Loads that hold though they are more than that.
+    pub holds_above: Vec<LoadValue>,
 }
 
 /// A threshold that was left out of account.

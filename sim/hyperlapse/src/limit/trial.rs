@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use super::ladder::{HIGHEST, SHARES, Scale, Tolerance};
 use super::observe::{self, Observed};
-use super::search::{self, Bracket, Tried};
+use super::search::{self, Tried};
 use super::setting::{self, Setting, Unit};
 use super::{Ignored, Limit, LimitOptions, LimitProgress, LoadPoint, LoadValue, SeedLimit};
 use crate::input::InputError;
@@ -253,7 +253,7 @@ impl<'a, S: Clone + Send + 'static> Trial<'a, S> {
     }
 
     /// How far each seed holds by itself: from what is known of it, on to its own point.
-    pub(super) fn points_of_seeds(&mut self) -> Result<BTreeMap<u64, Bracket>, InputError> {
+    pub(super) fn points_of_seeds(&mut self) -> Result<BTreeMap<u64, Tried>, InputError> {
         loop {
             let mut points = BTreeMap::new();
             let mut wanted = Vec::new();
@@ -265,7 +265,7 @@ impl<'a, S: Clone + Send + 'static> Trial<'a, S> {
                     }
                 }
                 wanted.extend(tried.next().map(|load| (load, seed)));
-                points.insert(seed, tried.bracket());
+                points.insert(seed, tried);
             }
             if wanted.is_empty() {
                 return Ok(points);
@@ -275,7 +275,7 @@ impl<'a, S: Clone + Send + 'static> Trial<'a, S> {
         }
     }
 
-    pub(super) fn limit(self, points: BTreeMap<u64, Bracket>) -> Limit {
+    pub(super) fn limit(self, points: BTreeMap<u64, Tried>) -> Limit {
         let bracket = self.tried.bracket();
         let (breaks_below, holds_above) = self.tried.uneven();
         let loads = |mut loads: Vec<u64>| -> Vec<LoadValue> {
@@ -322,10 +322,11 @@ impl<'a, S: Clone + Send + 'static> Trial<'a, S> {
             breaks: bracket.breaks.map(|load| self.load(load)),
             of_seeds: points
                 .into_iter()
-                .map(|(seed, bracket)| SeedLimit {
+                .map(|(seed, tried)| SeedLimit {
                     seed,
-                    holds: bracket.holds.map(|load| self.load(load)),
-                    breaks: bracket.breaks.map(|load| self.load(load)),
+                    holds: tried.bracket().holds.map(|load| self.load(load)),
+                    breaks: tried.bracket().breaks.map(|load| self.load(load)),
+                    holds_above: loads(tried.uneven().1),
                 })
                 .collect(),
             breaks_below: loads(breaks_below),

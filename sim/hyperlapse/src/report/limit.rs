@@ -65,9 +65,19 @@ pub fn limit(
     for (i, why) in uneven(limit).iter().enumerate() {
         page.prose(if i == 0 { "uneven" } else { "" }, why);
     }
-    for (i, ignored) in limit.ignored.iter().enumerate() {
-        let label = if i == 0 { "ignored" } else { "" };
-        page.prose(label, &format!("{}: {}", ignored.threshold, ignored.why));
+    let mut whys: Vec<&str> = Vec::new();
+    for ignored in &limit.ignored {
+        if !whys.contains(&ignored.why.as_str()) {
+            whys.push(&ignored.why);
+        }
+    }
+    for why in whys {
+        let alike: Vec<_> = limit.ignored.iter().filter(|ignored| ignored.why == why).collect();
+        for (i, ignored) in alike.iter().enumerate() {
+            page.prose(if i == 0 { "ignored" } else { "" }, &ignored.threshold);
+        }
+        let each = if alike.len() > 1 { "each " } else { "" };
+        page.prose("", &format!("  {each}{why}"));
     }
     let searched = format!(
         "from {} {} to {} at most, in {} of {}",
@@ -187,6 +197,14 @@ fn uneven(limit: &Limit) -> Vec<String> {
     }
     if !limit.holds_above.is_empty() {
         lines.push(format!("it holds at {} again, which is {more}", list(&limit.holds_above)));
+    }
+    let seeds = limit.of_seeds.iter().filter(|seed| !seed.holds_above.is_empty());
+    if let (Some(seed), true) = (seeds.clone().next(), lines.is_empty()) {
+        let holds = match seeds.count() as u64 {
+            1 => format!("seed {} holds", seed.seed),
+            n => format!("{} hold; seed {}", plural(n, "seed"), seed.seed),
+        };
+        lines.push(format!("{holds} at {} again, which is {more}", list(&seed.holds_above)));
     }
     lines
 }

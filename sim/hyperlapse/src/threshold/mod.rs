@@ -107,10 +107,10 @@ impl Threshold {
         match self.comparison {
             Comparison::Equal if extreme => None,
             Comparison::Equal | Comparison::NotEqual => {
-                Some("holds for one load only: it asks for an exact value")
+                Some("asks for an exact value, and so holds for one load only")
             }
             Comparison::Greater | Comparison::GreaterOrEqual if unit == Unit::Count => {
-                Some("asks for a least number: more load makes more")
+                Some("asks for a least number, which a small load does not make")
             }
             _ => None,
         }
