@@ -200,11 +200,11 @@ fn uneven(limit: &Limit) -> Vec<String> {
     }
     let seeds = limit.of_seeds.iter().filter(|seed| !seed.holds_above.is_empty());
     if let (Some(seed), true) = (seeds.clone().next(), lines.is_empty()) {
-        let holds = match seeds.count() as u64 {
-            1 => format!("seed {} holds", seed.seed),
-            n => format!("{} hold; seed {}", plural(n, "seed"), seed.seed),
-        };
-        lines.push(format!("{holds} at {} again, which is {more}", list(&seed.holds_above)));
+        let at = list(&seed.holds_above);
+        lines.push(match seeds.count() as u64 {
+            1 => format!("seed {} holds again at {at}, which is {more}", seed.seed),
+            n => format!("{} hold again at {more}: seed {} at {at}", plural(n, "seed"), seed.seed),
+        });
     }
     lines
 }
