@@ -137,3 +137,16 @@ fn what_cannot_be_searched_is_said_before_anything_runs() {
     ];
     insta::assert_snapshot!(errors.map(|error| error.to_string()).join("\n\n"));
 }
+
+#[test]
+fn a_threshold_over_a_sweep_is_said_to_be_left_out() {
+    let suite = suite(|users| users > 20);
+    let set = r#"thresholds=["failures == 0", "response.p95 worst of seeds < 1ms"]"#;
+    let case = suite.case("crowd", None, &[set.parse().unwrap()]).unwrap();
+    for all_thresholds in [false, true] {
+        let limit = suite.limit(&case, &LimitOptions { all_thresholds, ..from(10) }).unwrap();
+        assert_eq!(limit.holds.unwrap().value, 20);
+        let ignored: Vec<_> = limit.ignored.iter().map(|one| &*one.threshold).collect();
+        assert_eq!(ignored, ["response.p95 worst of seeds < 1ms"]);
+    }
+}

@@ -218,7 +218,7 @@ pub struct Limit {
     /// Loads that hold though they are more than the one that breaks: the verdict does not go one way.
     pub holds_above: Vec<LoadValue>,
     /// Thresholds that say nothing of how much is too much: those that ask for an exact value (`completions == 20`, which
-    /// breaks with any other load) and those that ask for a least number. Such as `failures == 0` do count. Nor does it
+    /// breaks with any other load) and those that ask for a least number, and those that are judged over a sweep (`worst of seeds`). Such as `failures == 0` do count. Nor does it
     /// count where nobody waited, what never happened yet (a fault, a `sometimes`).
     pub ignored: Vec<Ignored>,
     /// Every load that was tried with every seed, by its value.

@@ -13,6 +13,7 @@ use crate::input::InputError;
 use crate::scenario::overrides::Override;
 use crate::suite::{Case, Suite};
 use crate::sweep;
+use crate::threshold::Threshold;
 
 /// Without a bound the search goes up to so many times the load at which it begins.
 const FURTHEST: u64 = 1_024;
@@ -297,7 +298,10 @@ impl<'a, S: Clone + Send + 'static> Trial<'a, S> {
             }
         }
         let thresholds = self.case.scenario.thresholds().iter();
-        let ignored = thresholds.filter(|_| !self.options.all_thresholds).filter_map(|threshold| {
+        // What is judged over a sweep is broken in no run of it, even where all thresholds count.
+        let left_out =
+            |threshold: &&Threshold| !self.options.all_thresholds || threshold.is_over_seeds();
+        let ignored = thresholds.filter(left_out).filter_map(|threshold| {
             let why = threshold.is_not_of_load()?.to_owned();
             Some(Ignored { threshold: threshold.to_string(), why })
         });

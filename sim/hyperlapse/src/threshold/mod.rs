@@ -100,6 +100,9 @@ impl Threshold {
     /// Why it says nothing of how much load is too much, if that is so: then it breaks because the load is another one
     /// than the one that it was written for, or a smaller one.
     pub(crate) fn is_not_of_load(&self) -> Option<&'static str> {
+        if self.is_over_seeds() {
+            return Some("is judged over a sweep, and not in each run");
+        }
         let Bound::Value(bound, unit) = self.bound else { return None };
         let whole = unit == Unit::Share && bound == Exact::whole(1);
         // None at all and all of them are bounds: nothing can be beyond.
