@@ -227,7 +227,7 @@ fn crowd() -> (f64, f64) {
     let manager_alone = of_one(crowded(USERS, |manager, sim| {
         Box::pin(async move {
             let users = 0..sim.plan().users();
-            let mut talks = Vec::with_capacity(users.end);
+            let mut talks = Vec::with_capacity(users.end as usize);
             talks.extend(users.map(|_| manager.try_start("somebody").expect("there is a slot")));
             sim.sleep(Duration::from_millis(100)).await;
         })

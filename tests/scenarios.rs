@@ -76,6 +76,36 @@ fn plans_say_what_a_run_will_do() {
 }
 
 #[test]
+fn plans_draw_every_sort_of_load() {
+    let suite = conversation_load::suite();
+    let plans = conversation_load::workloads()
+        .map(|name| report::plan(&suite.case(name, None, &[]).unwrap(), 7));
+    insta::assert_snapshot!(plans.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn every_scenario_of_the_table_of_workloads_is_shipped_and_every_kind_has_one() {
+    let page = include_str!("../docs/workloads.md");
+    let suite = conversation_load::suite();
+    let shipped = suite.scenarios();
+    let row =
+        |line: &str| line.rsplit('|').nth(1).map(|cell| cell.trim().trim_matches('`').to_owned());
+    let (tables, keys) = page.split_once("## Keys").unwrap();
+    let rows = tables.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |"));
+    let named: Vec<String> = rows.filter_map(row).collect();
+    assert!(named.len() >= 30, "the tables have rows: {named:?}");
+    for name in &named {
+        assert!(
+            shipped.iter().any(|(scenario, _)| scenario.name() == name),
+            "no scenario `{name}`"
+        );
+    }
+    for (kind, _) in hyperlapse::workload_models() {
+        assert!(keys.contains(&format!("| `{kind}` |")), "no keys of `{kind}`");
+    }
+}
+
+#[test]
 fn a_longer_load_is_a_setting_away_and_memory_stays_flat() {
     let suite = conversation_load::suite();
     let growth = |duration: &str| {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bb8::{ManageConnection, Pool};
 use hyperlapse::report::{self, Detail};
-use hyperlapse::{Closed, Distribution, Finished, Property, RunOptions, Scenario, Verdict};
+use hyperlapse::{ConstantUsers, Distribution, Finished, Property, RunOptions, Scenario, Verdict};
 
 const NEVER_ABOVE_FOUR: Property =
     Property::always("never above four", "no more than four connections are in use");
@@ -40,7 +40,7 @@ impl ManageConnection for Connections {
 /// Ten users for a minute; each query takes 20 to 80 ms.
 fn scenario() -> Scenario {
     let think = Distribution::Exponential(Duration::from_millis(100));
-    Scenario::builder("pool", Closed::new(10, Duration::from_secs(60)).pause(think))
+    Scenario::builder("pool", ConstantUsers::new(10, Duration::from_secs(60)).pause(think))
         .about("ten users share four connections of bb8 for a minute")
         .operation("query")
         .threshold("completion_rate == 100%")

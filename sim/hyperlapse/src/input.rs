@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -18,12 +18,24 @@ pub struct Source {
     pub name: Arc<str>,
     /// The whole text.
     pub text: Arc<str>,
+    /// The folder of its file, for the files that it names.
+    folder: Option<Arc<Path>>,
 }
 
 impl Source {
     /// A text known by this name.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), folder: None }
+    }
+
+    /// Another text in place of this one.
+    pub(crate) fn instead(&self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), text: text.into(), folder: self.folder.clone() }
+    }
+
+    /// The path of a file that this one names: beside it, or in the current folder where it is not a file itself.
+    pub(crate) fn beside(&self, file: &str) -> PathBuf {
+        self.folder.as_ref().map_or_else(|| PathBuf::from(file), |folder| folder.join(file))
     }
 
     /// The text of a file.
@@ -34,7 +46,9 @@ impl Source {
         let name = path.display().to_string();
         let bytes = fs::read(path)
             .map_err(|error| InputError::new(format!("cannot read {name}: {error}")))?;
-        String::from_utf8(bytes).map(|text| Self::new(&*name, text)).map_err(|error| {
+        let folder = path.parent().map(Arc::from);
+        let read = |text| Self { folder, ..Self::new(&*name, text) };
+        String::from_utf8(bytes).map(read).map_err(|error| {
             let upto = error.utf8_error().valid_up_to();
             let lossy = Self::new(&*name, String::from_utf8_lossy(error.as_bytes()));
             // Up to here the two are the same; the mark is on what stands for the bytes.

@@ -11,13 +11,13 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use hyperlapse::{Closed, Property, RunOptions, Scenario, Verdict};
+//! use hyperlapse::{ConstantUsers, Property, RunOptions, Scenario, Verdict};
 //! use tokio::sync::Semaphore;
 //!
 //! const ALL_BACK: Property = Property::eventually("all back", "every permit is given back");
 //!
 //! // Ten users share four permits for five minutes, with a think time of 50 ms.
-//! let load = Closed::new(10, Duration::from_secs(300)).pause(Duration::from_millis(50));
+//! let load = ConstantUsers::new(10, Duration::from_secs(300)).pause(Duration::from_millis(50));
 //! let scenario = Scenario::builder("permits", load)
 //!     .threshold("response.p95 < 300ms")
 //!     .threshold("throughput over 30s >= 90% of median")
@@ -180,6 +180,7 @@ pub use metrics::{
     WindowValue, WindowsRecord,
 };
 pub use plan::Plan;
+pub use plan::PlannedPart;
 pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
 pub use random::{RandomExt, StreamRng, Streams};
 pub use record::{
@@ -199,7 +200,10 @@ pub use threshold::{
 pub use unit::Unit;
 pub use verdict::{Failure, FailureKind, Verdict};
 pub use workload::{
-    AllAtOnce, Bursts, Closed, Distribution, InvalidField, PerUserIterations, Repeat, Wave,
+    AllAtOnce, Arrival, Arrivals, Bursts, ConstantArrivalRate, ConstantUsers, Controlled,
+    Distribution, FileError, Intake, InvalidField, Load, Part, PerUserIterations, PoissonArrivals,
+    RampingArrivalRate, RampingUsers, Rate, RateStage, RecordedArrivals, Repeat, Rhythm,
+    SharedIterations, SideBySide, SteppedArrivalRate, SteppedUsers, StressPeak, UserStage, Wave,
     Workload, models as workload_models,
 };
 pub use world::{

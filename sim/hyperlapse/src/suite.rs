@@ -157,6 +157,12 @@ impl<S: Clone + Send + 'static> Suite<S> {
         self
     }
 
+    /// A file that scenarios of the suite may name, such as a recording of arrivals. Register it before any scenario.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.vocabulary.files.push(Source::new(name, text));
+        self
+    }
+
     /// Metrics of the project's own, which its scripts may record and thresholds may name. Register them before
     /// any scenario.
     ///

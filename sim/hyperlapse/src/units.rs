@@ -48,6 +48,34 @@ pub mod duration {
         to.collect_str(&humantime::format_duration(*duration))
     }
 
+    /// `serde(with = "units::duration::option")`: the same, where it may be left out (with `serde(default)`).
+    pub mod option {
+        use std::time::Duration;
+
+        use serde::{Deserializer, Serializer};
+
+        /// Reads what [`super::deserialize`] reads.
+        ///
+        /// # Errors
+        /// When the text is not a duration.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            super::deserialize(from).map(Some)
+        }
+
+        /// Writes it, or nothing.
+        ///
+        /// # Errors
+        /// When the serializer fails.
+        pub fn serialize<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+            match time {
+                Some(time) => super::serialize(time, to),
+                None => to.serialize_none(),
+            }
+        }
+    }
+
     /// Far below what the nanoseconds of a run can count, so that no sum of times overflows.
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 

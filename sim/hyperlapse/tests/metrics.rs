@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyperlapse::report::Detail;
 use hyperlapse::{
-    AllAtOnce, Closed, CustomValue, Event, EventKind, Iterations, Keep, MAX_TAGS, Metric,
+    AllAtOnce, ConstantUsers, CustomValue, Event, EventKind, Iterations, Keep, MAX_TAGS, Metric,
     MetricUnit, PerUserIterations, Record, RunOptions, Scenario, Suite, User, Workload, run,
 };
 
@@ -155,7 +155,7 @@ fn a_metric_that_is_not_declared_or_of_another_kind_is_a_bug_that_is_named() {
 
 #[test]
 fn a_chosen_step_of_the_series_is_honoured_in_code_and_in_files() {
-    let load = || Closed::new(2, Duration::from_secs(3)).pause(ms(50));
+    let load = || ConstantUsers::new(2, Duration::from_secs(3)).pause(ms(50));
     let work = |user: User| async move {
         let mut operation = user.operation();
         operation.accepted();
@@ -181,7 +181,7 @@ fn a_chosen_step_of_the_series_is_honoured_in_code_and_in_files() {
             name = "steps"
             script = "work"
             series_step = "500ms"
-            workload = { kind = "closed", users = 2, duration = "3s", pause = "50ms" }
+            workload = { kind = "constant-users", users = 2, duration = "3s", pause = "50ms" }
             "#,
         );
     let series = suite.run(&suite.case("steps", None, &[]).unwrap(), 0).record.metrics.series;
@@ -213,7 +213,7 @@ fn time_is_spent_by_what_users_do() {
 #[test]
 fn what_recording_allocates_is_not_the_runs_memory() {
     let memory = |seconds: u64, keep: Keep| {
-        let load = Closed::new(4, Duration::from_secs(seconds)).pause(ms(10));
+        let load = ConstantUsers::new(4, Duration::from_secs(seconds)).pause(ms(10));
         let record = measured(load, keep, |user| async move {
             let user = user.tagged(&[("model", "small")]);
             let operation = user.operation();
@@ -234,7 +234,7 @@ fn what_recording_allocates_is_not_the_runs_memory() {
 
 #[test]
 fn what_the_system_leaks_shows_step_by_step() {
-    let load = Closed::new(1, Duration::from_secs(1)).pause(ms(90));
+    let load = ConstantUsers::new(1, Duration::from_secs(1)).pause(ms(90));
     let record = measured(load, Keep::Tail, |user| async move {
         user.sleep(ms(10)).await;
         std::mem::forget(Vec::<u8>::with_capacity(1_000));

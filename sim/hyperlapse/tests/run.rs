@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyperlapse::{
-    AllAtOnce, Bursts, Closed, Distribution, FailureKind, Keep, PerUserIterations, Property,
+    AllAtOnce, Bursts, ConstantUsers, Distribution, FailureKind, Keep, PerUserIterations, Property,
     RandomExt, Record, RunOptions, Scenario, User, Verdict, Workload, run,
 };
 
@@ -46,7 +46,7 @@ fn all_at_once_is_at_once() {
 
 #[test]
 fn a_closed_load_goes_on_for_its_duration_and_finishes_what_it_began() {
-    let record = plain(Closed::new(2, ms(1_000)).pause(ms(50)), RunOptions::seed(0));
+    let record = plain(ConstantUsers::new(2, ms(1_000)).pause(ms(50)), RunOptions::seed(0));
     // Iterations begin at 0, 150, …, 900; the last one ends at 1,000.
     assert_eq!(record.metrics.operations.completed, 14);
     assert_eq!(record.metrics.duration_ns, 1_050_000_000);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use hyperlapse::{CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
-use scripts::{converse, drain, limits, storm, visit};
+use scripts::{adaptive, converse, drain, limits, storm, visit};
 use settings::{
     ConversationSettings, DrainSettings, ManagerSettings, StormSettings, VisitSettings,
 };
@@ -62,6 +62,36 @@ const ON_DEMAND: &[(&str, &str)] = &[
     scenario!("queue-limit"),
 ];
 
+/// A scenario for each way of making a load, run when it is named.
+const WORKLOADS: &[(&str, &str)] = &[
+    scenario!("workloads/constant-users"),
+    scenario!("workloads/ramping-users"),
+    scenario!("workloads/double-wave"),
+    scenario!("workloads/stepped-users"),
+    scenario!("workloads/per-user-iterations"),
+    scenario!("workloads/shared-iterations"),
+    scenario!("workloads/constant-arrival-rate"),
+    scenario!("workloads/late-arrivals"),
+    scenario!("workloads/ramping-arrival-rate"),
+    scenario!("workloads/randomized-ramp"),
+    scenario!("workloads/stepped-arrival-rate"),
+    scenario!("workloads/poisson-arrivals"),
+    scenario!("workloads/stress-peak"),
+    scenario!("workloads/recorded-arrivals"),
+    scenario!("workloads/side-by-side"),
+    scenario!("workloads/zipf-users"),
+    scenario!("workloads/controlled"),
+];
+
+/// The names of the scenarios that show a way of making a load each.
+pub fn workloads() -> impl Iterator<Item = &'static str> {
+    let name = |(file, _): &(&'static str, &'static str)| {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        name.strip_suffix(".toml").unwrap_or(name)
+    };
+    WORKLOADS.iter().map(name)
+}
+
 /// The suite.
 pub fn suite() -> Suite<System> {
     let limits = |sim: &Sim| sim.settings::<ManagerSettings>().0;
@@ -72,10 +102,17 @@ pub fn suite() -> Suite<System> {
         .settings::<DrainSettings>("drain")
         .settings::<StormSettings>("storm")
         .metrics(converse::METRICS)
+        .file("arrivals.csv", include_str!("../scenarios/workloads/arrivals.csv"))
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::in_run(limits(sim), sim))
         })
         .script("converse", "a conversation in turns", converse::PROPERTIES, converse::converse)
+        .script(
+            "adaptive",
+            "a conversation in turns, by as many users as the bot bears",
+            converse::PROPERTIES,
+            adaptive::adaptive,
+        )
         .script(
             "global-limit",
             "one start beyond the global limit",
@@ -112,7 +149,7 @@ pub fn suite() -> Suite<System> {
     for (file, text) in SCENARIOS {
         suite = suite.scenario(file, text);
     }
-    for (file, text) in ON_DEMAND {
+    for (file, text) in ON_DEMAND.iter().chain(WORKLOADS) {
         suite = suite.scenario_on_demand(file, text);
     }
     suite

@@ -10,7 +10,7 @@ use super::custom::{CustomFold, Metric};
 use super::latency::Latencies;
 use super::series::{Level, SeriesFold, Sum};
 use super::tags::TagTable;
-use super::users::{KindsOfUsers, Users};
+use super::users::Users;
 use super::view_spec::ViewSpec;
 use super::views::{Broken, Views};
 use super::{Iterations, Metrics, OperationMetrics};
@@ -109,7 +109,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// `kinds` is the number of kinds of users, 0 when they are all alike; `metrics` are those of the user's own.
     pub(crate) fn new(
-        users: KindsOfUsers,
+        kind_of_user: &[u16],
         kinds: usize,
         metrics: &[Metric],
         series_step_ns: u64,
@@ -120,7 +120,7 @@ impl Collector {
             kinds: (0..kinds).map(|_| Group::default()).collect(),
             tags: TagTable::default(),
             tagged: Vec::new(),
-            users: Users::new(users),
+            users: Users::new(kind_of_user),
             custom: CustomFold::new(metrics),
             interrupted: 0,
             dropped: 0,

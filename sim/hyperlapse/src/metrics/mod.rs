@@ -44,7 +44,6 @@ pub(crate) use latency::whole_histogram;
 pub use series::Series;
 pub(crate) use stat::Stat;
 pub use tags::{MAX_TAGS, Tags};
-pub(crate) use users::KindsOfUsers;
 pub(crate) use view_spec::{Abort, Amount, Column, Filter, Number, Of, Timed, ViewSpec};
 pub use views::View;
 pub use window::{WindowValue, WindowsRecord};

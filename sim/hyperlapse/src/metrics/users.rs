@@ -4,7 +4,6 @@
 //! after the other without end: they are known from their arrival until they leave.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
 
 use super::TimeSpent;
@@ -53,22 +52,11 @@ struct User {
     doing: Doing,
 }
 
-/// Which kind each user is of.
-pub(crate) enum KindsOfUsers {
-    /// All users, known beforehand.
-    Known(Vec<u16>),
-    /// Nobody knows how many there will be: the kind of each by its number.
-    #[cfg_attr(not(test), allow(dead_code))]
-    Open(Box<dyn Fn(u32) -> u16 + Send>),
-}
-
-enum States {
-    Dense(Vec<User>),
-    Sparse { present: BTreeMap<u32, User>, kind_of: Box<dyn Fn(u32) -> u16 + Send> },
-}
-
 pub(crate) struct Users {
-    states: States,
+    /// Those that are known beforehand, by number.
+    known: Vec<User>,
+    /// Those who come beyond them, while they are there. In order, since it is told who waits.
+    others: BTreeMap<u32, User>,
     spent: TimeSpent,
 }
 
@@ -79,61 +67,41 @@ impl fmt::Debug for Users {
 }
 
 impl Users {
-    pub(super) fn new(kinds: KindsOfUsers) -> Self {
-        let absent = |kind| User { since_ns: 0, kind, doing: Doing::Absent };
-        let states = match kinds {
-            KindsOfUsers::Known(kinds) => States::Dense(kinds.into_iter().map(absent).collect()),
-            KindsOfUsers::Open(kind_of) => States::Sparse { present: BTreeMap::new(), kind_of },
-        };
-        Self { states, spent: TimeSpent::default() }
+    /// The kinds of the users that are known beforehand.
+    pub(super) fn new(kinds: &[u16]) -> Self {
+        let known = kinds.iter().map(|kind| User::absent(*kind)).collect();
+        Self { known, others: BTreeMap::new(), spent: TimeSpent::default() }
+    }
+
+    /// A user of this kind is about to arrive.
+    pub(crate) fn announce(&mut self, id: u32, kind: u16) {
+        if id as usize >= self.known.len() {
+            self.others.insert(id, User::absent(kind));
+        }
     }
 
     /// The kind of the user of this event; `None` for one outside of the load.
     pub(super) fn fold(&mut self, id: u32, at_ns: u64, kind: &EventKind) -> Option<u16> {
-        let doing = Doing::after(kind);
-        match &mut self.states {
-            States::Dense(users) => {
-                let user = users.get_mut(id as usize)?;
-                if let Some(doing) = doing {
-                    user.turn_to(doing, at_ns, &mut self.spent);
-                }
-                Some(user.kind)
+        let known = self.known.get_mut(id as usize);
+        let is_known = known.is_some();
+        let user = match known {
+            Some(user) => user,
+            // Who was not announced acts outside of the load; whoever is dropped never arrives.
+            None => self.others.get_mut(&id)?,
+        };
+        let of = user.kind;
+        if let Some(doing) = Doing::after(kind) {
+            user.turn_to(doing, at_ns, &mut self.spent);
+            if doing == Doing::Absent && !is_known {
+                self.others.remove(&id);
             }
-            States::Sparse { present, kind_of } => match present.entry(id) {
-                Entry::Occupied(mut user) => {
-                    let kind = user.get().kind;
-                    match doing {
-                        Some(Doing::Absent) => {
-                            user.remove().turn_to(Doing::Absent, at_ns, &mut self.spent);
-                        }
-                        Some(doing) => user.get_mut().turn_to(doing, at_ns, &mut self.spent),
-                        None => {}
-                    }
-                    Some(kind)
-                }
-                Entry::Vacant(place) => {
-                    // Who has not arrived acts outside of the load; whoever is dropped never arrives.
-                    if !matches!(kind, EventKind::Arrived) {
-                        return None;
-                    }
-                    let kind = kind_of(id);
-                    place.insert(User { since_ns: at_ns, kind, doing: Doing::Idle });
-                    Some(kind)
-                }
-            },
         }
+        Some(of)
     }
 
-    fn present(&self) -> Box<dyn Iterator<Item = (u32, &User)> + '_> {
-        match &self.states {
-            States::Dense(users) => {
-                let users = (0..).zip(users);
-                Box::new(users.filter(|(_, user)| user.doing != Doing::Absent))
-            }
-            States::Sparse { present, .. } => {
-                Box::new(present.iter().map(|(id, user)| (*id, user)))
-            }
-        }
+    fn present(&self) -> impl Iterator<Item = (u32, &User)> {
+        let all = (0..).zip(&self.known).chain(self.others.iter().map(|(id, user)| (*id, user)));
+        all.filter(|(_, user)| user.doing != Doing::Absent)
     }
 
     /// Users that have arrived and not left: who, doing what, since when.
@@ -152,6 +120,10 @@ impl Users {
 }
 
 impl User {
+    fn absent(kind: u16) -> Self {
+        Self { since_ns: 0, kind, doing: Doing::Absent }
+    }
+
     fn turn_to(&mut self, doing: Doing, at_ns: u64, spent: &mut TimeSpent) {
         if doing == self.doing {
             return;
@@ -180,9 +152,10 @@ mod tests {
             (30, EventKind::Completed { response_ns: 20, late_ns: 0 }),
             (31, EventKind::Left),
         ];
-        for kinds in [KindsOfUsers::Known(vec![0, 1]), KindsOfUsers::Open(Box::new(|id| id as u16))]
-        {
+        for kinds in [&[0, 1][..], &[]] {
             let mut users = Users::new(kinds);
+            users.announce(1, 1);
+            users.announce(0, 0);
             for (at_ns, kind) in &day {
                 assert_eq!(users.fold(1, *at_ns, kind), Some(1));
             }

@@ -9,13 +9,13 @@ use serde::de::DeserializeOwned;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::load;
 use super::settings::{Settings, SettingsTable};
 use super::{Inner, Scenario, UserKind};
 use crate::decision::{DecisionKind, Fault, StrategyChoice};
-use crate::input::{InputError, Source, list};
+use crate::input::{InputError, Source};
 use crate::metrics::Metric;
 use crate::threshold::Threshold;
-use crate::workload::{MODELS, Workload};
 
 /// Keys of the framework at the top of a scenario file.
 const KEYS: &[&str] = &[
@@ -40,6 +40,8 @@ pub(crate) struct Vocabulary {
     pub(crate) scripts: Vec<&'static str>,
     pub(crate) systems: Vec<&'static str>,
     pub(crate) tables: Vec<SettingsTable>,
+    /// Files that scenarios may name, beside those of the disk.
+    pub(crate) files: Vec<Source>,
     pub(crate) metrics: Vec<Metric>,
 }
 
@@ -57,35 +59,35 @@ impl Vocabulary {
 }
 
 /// A table whose entries are taken out one after the other, so that what is left over is unknown.
-struct Reader<'a, 'i> {
-    source: &'a Source,
+pub(super) struct Reader<'a, 'i> {
+    pub(super) source: &'a Source,
     what: &'static str,
-    span: Range<usize>,
-    entries: DeTable<'i>,
+    pub(super) span: Range<usize>,
+    pub(super) entries: DeTable<'i>,
 }
 
 impl<'a, 'i> Reader<'a, 'i> {
-    fn new(source: &'a Source, what: &'static str, table: Spanned<DeTable<'i>>) -> Self {
+    pub(super) fn new(source: &'a Source, what: &'static str, table: Spanned<DeTable<'i>>) -> Self {
         Self { source, what, span: table.span(), entries: table.into_inner() }
     }
 
-    fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'i>>> {
+    pub(super) fn take(&mut self, key: &str) -> Option<Spanned<DeValue<'i>>> {
         self.entries.remove(key)
     }
 
-    fn read<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, InputError> {
+    pub(super) fn read<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, InputError> {
         let source = self.source;
         self.take(key).map(|value| read_value(source, value)).transpose()
     }
 
-    fn require<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, InputError> {
+    pub(super) fn require<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, InputError> {
         match self.read(key)? {
             Some(value) => Ok(value),
             None => Err(self.missing(key)),
         }
     }
 
-    fn missing(&self, key: &str) -> InputError {
+    pub(super) fn missing(&self, key: &str) -> InputError {
         // A table's span is its header; the file's own is everything: point at its beginning.
         let span = if self.what == "scenario" { 0..0 } else { self.span.clone() };
         InputError::new(format!("this {} has no `{key}`", self.what)).at(self.source, span)
@@ -101,7 +103,7 @@ impl<'a, 'i> Reader<'a, 'i> {
     }
 }
 
-fn read_value<T: DeserializeOwned>(
+pub(super) fn read_value<T: DeserializeOwned>(
     source: &Source,
     value: Spanned<DeValue<'_>>,
 ) -> Result<T, InputError> {
@@ -112,7 +114,7 @@ fn read_value<T: DeserializeOwned>(
 
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Time(#[serde(with = "crate::units::duration")] Duration);
+pub(super) struct Time(#[serde(with = "crate::units::duration")] pub(super) Duration);
 
 /// Reads a scenario.
 pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario, InputError> {
@@ -133,8 +135,8 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     let strategy = word(&mut root, "strategy", &StrategyChoice::NAMES)?;
     let strategy = strategy.and_then(|name| StrategyChoice::named(&name)).unwrap_or_default();
     let decisions = decisions(&mut root)?;
-    let workload = workload(&mut root)?;
     let (kinds, mut kind_tables) = mix(&mut root, vocabulary)?;
+    let workload = load::read(&mut root, vocabulary, &kinds)?;
     let faults = faults(&mut root, &kinds)?;
     let thresholds = thresholds(&mut root, &kinds, &vocabulary.metrics)?;
     let settings = settings(&mut root, vocabulary, &mut kind_tables)?;
@@ -256,12 +258,12 @@ fn read_table<T: DeserializeOwned>(
 }
 
 /// Where each entry of a table stands.
-fn spans(entries: &DeTable<'_>) -> Vec<(String, Range<usize>)> {
+pub(super) fn spans(entries: &DeTable<'_>) -> Vec<(String, Range<usize>)> {
     entries.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect()
 }
 
 /// The error of a table, at the entry whose key its message begins with if it has no place of its own.
-fn at_its_key(
+pub(super) fn at_its_key(
     source: &Source,
     error: &toml::de::Error,
     span: &Range<usize>,
@@ -276,7 +278,10 @@ fn at_its_key(
     }
 }
 
-fn time_above_zero(root: &mut Reader<'_, '_>, key: &str) -> Result<Option<Duration>, InputError> {
+pub(super) fn time_above_zero(
+    root: &mut Reader<'_, '_>,
+    key: &str,
+) -> Result<Option<Duration>, InputError> {
     let Some(value) = root.take(key) else { return Ok(None) };
     let span = value.span();
     let time = read_value::<Time>(root.source, value)?.0;
@@ -287,38 +292,7 @@ fn time_above_zero(root: &mut Reader<'_, '_>, key: &str) -> Result<Option<Durati
     Ok(Some(time))
 }
 
-fn workload(root: &mut Reader<'_, '_>) -> Result<Box<dyn Workload>, InputError> {
-    let source = root.source;
-    let Some(value) = root.take("workload") else {
-        let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        let help = format!("expected a table [workload] with a `kind` of {}", list(&names, "or"));
-        return Err(root.missing("workload").help(help));
-    };
-    let mut table = as_table(source, "workload", value)?;
-    let span = table.span.clone();
-    let Some(kind) = table.take("kind") else {
-        let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        return Err(table.missing("kind").help(format!("expected {}", list(&names, "or"))));
-    };
-    let kind_span = kind.span();
-    let kind: String = read_value(source, kind)?;
-    let Some(model) = MODELS.iter().find(|model| model.name == kind) else {
-        return Err(InputError::new(format!("unknown kind of workload `{kind}`"))
-            .at(source, kind_span)
-            .nearest(&kind, MODELS.iter().map(|model| model.name)));
-    };
-    let spans = spans(&table.entries);
-    let value = Spanned::new(span.clone(), DeValue::Table(table.entries));
-    let workload = (model.read)(ValueDeserializer::from(value))
-        .map_err(|error| InputError::toml_part(source, &error, span.clone()))?;
-    workload.validate().map_err(|error| {
-        let at = spans.iter().find(|(key, _)| key == error.field);
-        InputError::new(error.to_string()).at(source, at.map_or(span, |(_, span)| span.clone()))
-    })?;
-    Ok(workload)
-}
-
-fn as_table<'a, 'i>(
+pub(super) fn as_table<'a, 'i>(
     source: &'a Source,
     what: &'static str,
     value: Spanned<DeValue<'i>>,

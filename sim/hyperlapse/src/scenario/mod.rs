@@ -3,10 +3,12 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`file`] | reads a scenario file, every error with its place |
+//! | [`load`] | reads its workloads |
 //! | [`settings`] | the suite's own tables in it |
 //! | [`overrides`] | `--set path=value` |
 
 pub(crate) mod file;
+mod load;
 pub(crate) mod overrides;
 pub(crate) mod settings;
 
@@ -269,6 +271,7 @@ impl ScenarioBuilder {
         let invalid = |error: InputError| error.context(format_args!("scenario `{name}`"));
         file::check_name(&name)?;
         self.inner.workload.validate().map_err(|e| invalid(InputError::new(e.to_string())))?;
+        load::check_kinds(&*self.inner.workload, &self.inner.kinds).map_err(&invalid)?;
         if let Some(kind) = self.inner.kinds.iter().find(|kind| kind.weight == 0) {
             let message = format!("users of kind `{}` have a weight of 0", kind.name);
             return Err(invalid(InputError::new(message)));

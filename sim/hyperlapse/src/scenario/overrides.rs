@@ -68,7 +68,7 @@ pub(crate) fn apply(
     put(document.as_item_mut(), &parts, value)
         .map_err(|why| InputError::new(format!("--set {set} in {}: {why}", source.name)))?;
     let name = format!("{} with --set {set}", source.name);
-    Ok((Source::new(name, document.to_string()), parts.join(".")))
+    Ok((source.instead(name, document.to_string()), parts.join(".")))
 }
 
 /// The whole path of a setting, of which `path` may be the last part alone.

@@ -1,10 +1,8 @@
 //! All users at one instant, one iteration each: the sharpest front a system can meet.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, InvalidField, Repeat, Wave, Workload, users};
+use super::{InvalidField, Part, Repeat, Rhythm, Wave, Workload, users};
 use crate::units;
 
 pub(super) const ABOUT: &str = "n users at one instant, one iteration each";
@@ -33,13 +31,7 @@ impl Workload for AllAtOnce {
         format!("{} at once, one iteration each", units::plural(self.users, "user"))
     }
 
-    fn waves(&self) -> Vec<Wave> {
-        vec![Wave {
-            at: Duration::ZERO,
-            users: 0..self.users as u32,
-            spread: Duration::ZERO,
-            repeat: Repeat::Times(1),
-            pause: Distribution::Constant(Duration::ZERO),
-        }]
+    fn parts(&self) -> Vec<Part> {
+        vec![Part::closed(vec![Wave::only(self.users, Repeat::Times(1))], &Rhythm::default())]
     }
 }

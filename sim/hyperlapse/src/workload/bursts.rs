@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, InvalidField, Repeat, Wave, Workload, more_than_none, users};
+use super::{InvalidField, Part, Repeat, Rhythm, Wave, Workload, more_than_none, users};
 use crate::units;
 
 pub(super) const ABOUT: &str =
@@ -48,16 +48,14 @@ impl Workload for Bursts {
         )
     }
 
-    fn waves(&self) -> Vec<Wave> {
+    fn parts(&self) -> Vec<Part> {
         let users = self.users as u32;
-        (0..self.bursts as u32)
-            .map(|n| Wave {
-                at: self.every * n,
-                users: n * users..(n + 1) * users,
-                spread: Duration::ZERO,
-                repeat: Repeat::Times(1),
-                pause: Distribution::Constant(Duration::ZERO),
-            })
-            .collect()
+        let wave = |n: u32| Wave {
+            at: self.every * n,
+            users: n * users..(n + 1) * users,
+            told: self.bursts > 1,
+            ..Wave::only(0, Repeat::Times(1))
+        };
+        vec![Part::closed((0..self.bursts as u32).map(wave).collect(), &Rhythm::default())]
     }
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::InvalidField;
+use super::{InvalidField, normal};
 use crate::random::{RandomExt, StreamRng};
 use crate::units;
 
 /// A distribution of times. In a scenario file: `"50ms"`, `{ uniform = ["20ms", "80ms"] }`,
-/// `{ exponential = "50ms" }`.
+/// `{ exponential = "50ms" }`, `{ log_normal = "50ms", sigma = 0.5 }`, `{ zipf = "50ms", exponent = 1.1 }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distribution {
     /// Always the same.
@@ -23,7 +23,26 @@ pub enum Distribution {
     Uniform(Duration, Duration),
     /// Exponential with this mean: the time between independent events.
     Exponential(Duration),
+    /// Log-normal: most near the median, few very long. What people take to read and answer is like this.
+    LogNormal {
+        /// Half of the times are below it.
+        median: Duration,
+        /// The standard deviation of the logarithm, in thousandths.
+        sigma_milli: u32,
+    },
+    /// Another time for each user, always the same: that of user n is `fastest` times `(n + 1) ^ exponent`. With it as
+    /// a pause few users make most of the load, as Zipf's law has it: the n-th most active is `(n + 1) ^ exponent`
+    /// times less active than the first.
+    Zipf {
+        /// The time of user 0.
+        fastest: Duration,
+        /// How steep it is, in thousandths.
+        exponent_milli: u32,
+    },
 }
+
+/// No time is longer than this, however unlikely: a hundred years.
+const LONGEST_NS: f64 = 3.1536e18;
 
 impl Default for Distribution {
     fn default() -> Self {
@@ -38,12 +57,38 @@ impl From<Duration> for Distribution {
 }
 
 impl Distribution {
-    /// Whether sampling draws from the stream at all.
-    pub fn is_random(&self) -> bool {
-        !matches!(self, Distribution::Constant(_))
+    /// Log-normal with this median and this standard deviation of the logarithm, to a thousandth.
+    pub fn log_normal(median: Duration, sigma: f64) -> Self {
+        Distribution::LogNormal { median, sigma_milli: (sigma * 1_000.0).round() as u32 }
     }
 
-    /// One time.
+    /// Zipf over users, with this exponent to a thousandth.
+    pub fn zipf(fastest: Duration, exponent: f64) -> Self {
+        Distribution::Zipf { fastest, exponent_milli: (exponent * 1_000.0).round() as u32 }
+    }
+
+    /// Whether sampling draws from the stream at all.
+    pub fn is_random(&self) -> bool {
+        !matches!(self, Distribution::Constant(_) | Distribution::Zipf { .. })
+    }
+
+    /// Whether it is the same time for everybody, always.
+    pub(crate) fn constant(&self) -> Option<Duration> {
+        match self {
+            Distribution::Constant(time) => Some(*time),
+            _ => None,
+        }
+    }
+
+    /// One time, for a user by number.
+    pub fn sample_for(&self, user: u32, rng: &mut StreamRng) -> Duration {
+        match self {
+            Distribution::Zipf { .. } => self.mean_of(user),
+            other => other.sample(rng),
+        }
+    }
+
+    /// One time. With Zipf over users it is that of user 0: see [`Distribution::sample_for`].
     pub fn sample(&self, rng: &mut StreamRng) -> Duration {
         match self {
             Distribution::Constant(time) => *time,
@@ -55,14 +100,33 @@ impl Distribution {
                 let ns = -libm::log(rng.unit()) * units::nanos(*mean) as f64;
                 Duration::from_nanos(ns as u64)
             }
+            Distribution::LogNormal { median, sigma_milli } => {
+                // Half a step below: the inverse takes neither 0 nor 1.
+                let z = normal::quantile(rng.unit() - HALF_A_STEP);
+                scaled(*median, libm::exp(z * f64::from(*sigma_milli) / 1_000.0))
+            }
+            Distribution::Zipf { .. } => self.mean_of(0),
         }
     }
 
-    /// The mean.
+    /// The mean; with Zipf over users that of user 0.
     pub fn mean(&self) -> Duration {
+        self.mean_of(0)
+    }
+
+    /// The mean of a user by number.
+    pub fn mean_of(&self, user: u32) -> Duration {
         match self {
             Distribution::Constant(time) | Distribution::Exponential(time) => *time,
             Distribution::Uniform(low, high) => low.saturating_add(*high) / 2,
+            Distribution::LogNormal { median, sigma_milli } => {
+                let sigma = f64::from(*sigma_milli) / 1_000.0;
+                scaled(*median, libm::exp(sigma * sigma / 2.0))
+            }
+            Distribution::Zipf { fastest, exponent_milli } => {
+                let exponent = f64::from(*exponent_milli) / 1_000.0;
+                scaled(*fastest, libm::pow(f64::from(user) + 1.0, exponent))
+            }
         }
     }
 
@@ -95,17 +159,97 @@ impl Distribution {
             Distribution::Exponential(mean) => {
                 format!("{lead}{} on average (exponential)", units::text(*mean))
             }
+            Distribution::LogNormal { median, sigma_milli } => format!(
+                "{lead}{} at the median (log-normal, sigma {})",
+                units::text(*median),
+                thousandths(*sigma_milli)
+            ),
+            Distribution::Zipf { fastest, exponent_milli } => format!(
+                "{lead}{} times n ^ {} for the n-th user (Zipf)",
+                units::text(*fastest),
+                thousandths(*exponent_milli)
+            ),
         }
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+/// Half of the distance between two of the numbers that [`RandomExt::unit`] draws.
+const HALF_A_STEP: f64 = 1.0 / (1u64 << 54) as f64;
+
+fn scaled(time: Duration, by: f64) -> Duration {
+    Duration::from_nanos((units::nanos(time) as f64 * by).min(LONGEST_NS) as u64)
+}
+
+/// Thousandths as people write them: `1.1`.
+fn thousandths(milli: u32) -> String {
+    let text = format!("{}.{:03}", milli / 1_000, milli % 1_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What stands in a scenario file: one of the names of a distribution, and what belongs to it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, default)]
 struct Table {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     uniform: Option<(String, String)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     exponential: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_normal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sigma: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zipf: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exponent: Option<f64>,
+}
+
+impl Table {
+    fn distribution(self) -> Result<Distribution, String> {
+        let time = |text: &str| units::duration::parse(text);
+        let names = [
+            self.uniform.is_some(),
+            self.exponential.is_some(),
+            self.log_normal.is_some(),
+            self.zipf.is_some(),
+        ];
+        if names.into_iter().filter(|named| *named).count() != 1 {
+            return Err(
+                "expected one of `uniform`, `exponential`, `log_normal` and `zipf`".to_owned()
+            );
+        }
+        if self.sigma.is_some() && self.log_normal.is_none() {
+            return Err("`sigma` belongs to `log_normal`".to_owned());
+        }
+        if self.exponent.is_some() && self.zipf.is_none() {
+            return Err("`exponent` belongs to `zipf`".to_owned());
+        }
+        if let Some((low, high)) = self.uniform {
+            return Ok(Distribution::Uniform(time(&low)?, time(&high)?));
+        }
+        if let Some(mean) = self.exponential {
+            return Ok(Distribution::Exponential(time(&mean)?));
+        }
+        if let Some(median) = self.log_normal {
+            let sigma_milli = milli("sigma", self.sigma.unwrap_or(1.0))?;
+            return Ok(Distribution::LogNormal { median: time(&median)?, sigma_milli });
+        }
+        let fastest = self.zipf.expect("one of the four is there");
+        let exponent_milli = milli("exponent", self.exponent.unwrap_or(1.0))?;
+        Ok(Distribution::Zipf { fastest: time(&fastest)?, exponent_milli })
+    }
+}
+
+/// A number from 0 to 10 in thousandths.
+fn milli(name: &str, number: f64) -> Result<u32, String> {
+    let milli = number * 1_000.0;
+    let whole = (milli - milli.round()).abs() < 1e-6;
+    match (0.0..=10_000.0).contains(&milli) && whole {
+        true => Ok(milli.round() as u32),
+        false => Err(format!(
+            "`{name}` is {number}: expected a number from 0 to 10 with at most three decimals"
+        )),
+    }
 }
 
 impl<'de> Deserialize<'de> for Distribution {
@@ -126,16 +270,8 @@ impl<'de> Deserialize<'de> for Distribution {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Distribution, A::Error> {
-                let time = |text: &str| units::duration::parse(text).map_err(A::Error::custom);
-                match Table::deserialize(MapAccessDeserializer::new(map))? {
-                    Table { uniform: Some((low, high)), exponential: None } => {
-                        Ok(Distribution::Uniform(time(&low)?, time(&high)?))
-                    }
-                    Table { uniform: None, exponential: Some(mean) } => {
-                        Ok(Distribution::Exponential(time(&mean)?))
-                    }
-                    _ => Err(A::Error::custom("expected either `uniform` or `exponential`")),
-                }
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                table.distribution().map_err(A::Error::custom)
             }
         }
 
@@ -148,11 +284,21 @@ impl Serialize for Distribution {
         let table = match self {
             Distribution::Constant(time) => return to.collect_str(&units::text(*time)),
             Distribution::Uniform(low, high) => {
-                Table { uniform: Some((units::text(*low), units::text(*high))), exponential: None }
+                Table { uniform: Some((units::text(*low), units::text(*high))), ..Table::default() }
             }
             Distribution::Exponential(mean) => {
-                Table { uniform: None, exponential: Some(units::text(*mean)) }
+                Table { exponential: Some(units::text(*mean)), ..Table::default() }
             }
+            Distribution::LogNormal { median, sigma_milli } => Table {
+                log_normal: Some(units::text(*median)),
+                sigma: Some(f64::from(*sigma_milli) / 1_000.0),
+                ..Table::default()
+            },
+            Distribution::Zipf { fastest, exponent_milli } => Table {
+                zipf: Some(units::text(*fastest)),
+                exponent: Some(f64::from(*exponent_milli) / 1_000.0),
+                ..Table::default()
+            },
         };
         table.serialize(to)
     }
@@ -176,6 +322,8 @@ mod tests {
             Distribution::Constant(ms(50)),
             Distribution::Uniform(ms(20), ms(80)),
             Distribution::Exponential(ms(50)),
+            // The mean is exp(sigma^2 / 2) times the median.
+            Distribution::log_normal(Duration::from_nanos(44_124_845), 0.5),
         ] {
             let mean = mean_of(&distribution);
             assert!(mean.abs_diff(50_000_000) < 500_000, "{distribution:?}: {mean}");
@@ -206,11 +354,67 @@ mod tests {
             "pause = \"50ms\"\n",
             "[pause]\nuniform = [\"20ms\", \"80ms\"]\n",
             "[pause]\nexponential = \"1s\"\n",
+            "[pause]\nlog_normal = \"1s\"\nsigma = 0.5\n",
+            "[pause]\nzipf = \"1s\"\nexponent = 1.125\n",
         ] {
             let form: Form = toml::from_str(text).unwrap();
             assert_eq!(toml::to_string(&form).unwrap(), text);
         }
         let error = toml::from_str::<Form>("pause = 5").unwrap_err();
         insta::assert_snapshot!(error.message(), @r#"invalid type: integer `5`, expected a time such as "50ms", { uniform = ["20ms", "80ms"] } or { exponential = "50ms" }"#);
+    }
+
+    #[test]
+    fn half_of_a_log_normal_is_below_its_median_and_a_sixth_beyond_a_sigma() {
+        let mut rng = Streams::new(3).stream("distribution");
+        let distribution = Distribution::log_normal(Duration::from_millis(50), 0.7);
+        let samples: Vec<f64> =
+            (0..100_000).map(|_| distribution.sample(&mut rng).as_secs_f64()).collect();
+        let below = |bound: f64| samples.iter().filter(|s| **s < bound).count() as u64;
+        assert!(below(0.05).abs_diff(50_000) < 500, "{}", below(0.05));
+        assert!(below(0.05 * 0.7f64.exp()).abs_diff(84_134) < 500);
+    }
+
+    #[test]
+    fn zipf_makes_the_second_user_half_as_active_as_the_first() {
+        let distribution = Distribution::zipf(Duration::from_millis(10), 1.0);
+        let mut rng = Streams::new(3).stream("distribution");
+        let of = |user, rng: &mut StreamRng| distribution.sample_for(user, rng).as_micros();
+        let times = [0, 1, 2, 99].map(|user| of(user, &mut rng));
+        assert_eq!(times, [10_000, 20_000, 30_000, 1_000_000]);
+    }
+
+    #[test]
+    fn what_is_no_distribution_is_said() {
+        #[derive(Debug, Deserialize)]
+        struct Form {
+            #[allow(dead_code)]
+            pause: Distribution,
+        }
+        let why = |text: &str| {
+            let error = toml::from_str::<Form>(&format!("pause = {text}")).unwrap_err();
+            error.message().trim().to_owned()
+        };
+        let said = [
+            "{}",
+            "{ uniform = ['1s', '2s'], zipf = '1s' }",
+            "{ exponential = '1s', sigma = 0.5 }",
+            "{ uniform = ['1s', '2s'], exponent = 2.0 }",
+            "{ log_normal = '1s', sigma = -1.0 }",
+            "{ zipf = '1s', exponent = 0.12345 }",
+            "{ zipff = '1s' }",
+        ]
+        .map(why);
+        insta::assert_debug_snapshot!(said, @r#"
+        [
+            "expected one of `uniform`, `exponential`, `log_normal` and `zipf`",
+            "expected one of `uniform`, `exponential`, `log_normal` and `zipf`",
+            "`sigma` belongs to `log_normal`",
+            "`exponent` belongs to `zipf`",
+            "`sigma` is -1: expected a number from 0 to 10 with at most three decimals",
+            "`exponent` is 0.12345: expected a number from 0 to 10 with at most three decimals",
+            "unknown field `zipff`, expected one of `uniform`, `exponential`, `log_normal`, `sigma`, `zipf`, `exponent`",
+        ]
+        "#);
     }
 }

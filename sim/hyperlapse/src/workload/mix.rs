@@ -23,19 +23,44 @@ pub(crate) fn assign(users: u32, weights: &[u32]) -> Vec<u16> {
         counts[kind] += 1;
     }
 
-    let mut credit = vec![0i64; counts.len()];
-    (0..users)
-        .map(|_| {
-            for (credit, count) in credit.iter_mut().zip(&counts) {
-                *credit += *count as i64;
-            }
-            let best = (0..counts.len())
-                .max_by_key(|kind| (credit[*kind], std::cmp::Reverse(*kind)))
-                .expect("there is at least one kind");
-            credit[best] -= i64::from(users);
-            best as u16
-        })
-        .collect()
+    let counts: Vec<i64> = counts.into_iter().map(|count| count as i64).collect();
+    let mut credit = vec![0; counts.len()];
+    (0..users).map(|_| next(&mut credit, &counts)).collect()
+}
+
+/// The kinds of users whose number nobody knows beforehand, one after the other: exact over every round of all weights,
+/// and spread evenly within it as in [`assign`].
+#[derive(Debug, Clone)]
+pub(crate) struct Kinds {
+    weights: Vec<i64>,
+    credit: Vec<i64>,
+}
+
+impl Kinds {
+    pub(crate) fn new(weights: &[u32]) -> Self {
+        let weights: Vec<i64> = weights.iter().map(|weight| i64::from(*weight)).collect();
+        Self { credit: vec![0; weights.len()], weights }
+    }
+
+    /// That of the next user; 0 when there are none.
+    pub(crate) fn next(&mut self) -> u16 {
+        if self.weights.len() < 2 {
+            return 0;
+        }
+        next(&mut self.credit, &self.weights)
+    }
+}
+
+/// One step of smooth weighted round-robin.
+fn next(credit: &mut [i64], weights: &[i64]) -> u16 {
+    for (credit, weight) in credit.iter_mut().zip(weights) {
+        *credit += weight;
+    }
+    let best = (0..weights.len())
+        .max_by_key(|kind| (credit[*kind], std::cmp::Reverse(*kind)))
+        .expect("there is at least one kind");
+    credit[best] -= weights.iter().sum::<i64>();
+    best as u16
 }
 
 #[cfg(test)]
@@ -49,6 +74,15 @@ mod tests {
         let kinds = assign(8, &[3, 1]);
         assert_eq!(kinds, [0, 0, 1, 0, 0, 0, 1, 0]);
         assert_eq!(assign(3, &[]), [0, 0, 0]);
+    }
+
+    #[test]
+    fn arrivals_are_of_exact_kinds_over_every_round() {
+        let mut kinds = Kinds::new(&[6, 2]);
+        let first: Vec<u16> = (0..8).map(|_| kinds.next()).collect();
+        assert_eq!(first, [0, 0, 1, 0, 0, 0, 1, 0]);
+        assert_eq!((0..8).map(|_| kinds.next()).collect::<Vec<_>>(), first);
+        assert_eq!(Kinds::new(&[]).next(), 0);
     }
 
     proptest! {

@@ -1,21 +1,30 @@
-//! Plays a plan's waves: every virtual user is a task that calls the scenario's closure again and again.
+//! Plays a plan: every virtual user is a task that calls the scenario's closure, once or again and again.
+//!
+//! What happens when stands in [`timeline`]; what a user does between coming and going in [`life`].
+
+mod life;
+mod timeline;
 
 use std::future::{Future, IntoFuture};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::bend::{self, Scope};
+use super::bend;
 use super::context::tracked;
 use super::sim::Sim;
 use super::user::User;
 use crate::decision::Address;
 use crate::event::{Actor, EventKind};
-use crate::workload::{Distribution, Repeat, Wave};
+use crate::workload::{Load, Repeat, Rhythm, Wave};
+pub(super) use life::Wanted;
+use life::{Pause, Stay, Terms, Until, live};
+use timeline::{Moment, Timeline, What};
 
 type BeforeWave = Box<dyn FnMut(u32) + Send>;
 
@@ -39,7 +48,7 @@ impl<F> Drive<F> {
     }
 
     /// Calls `check` with the number of each wave just before its users arrive: the place to see
-    /// whether the system has recovered from the wave before.
+    /// whether the system has recovered from the wave before. A load without waves has one, its beginning.
     pub fn before_wave(mut self, check: impl FnMut(u32) + Send + 'static) -> Self {
         self.before_wave = Some(Box::new(check));
         self
@@ -67,6 +76,12 @@ struct Crowd {
 }
 
 impl Crowd {
+    fn more(&self, users: u64) {
+        #[cfg(not(tokio_unstable))]
+        super::context::user_tasks(users as i64);
+        self.present.fetch_add(users, Ordering::AcqRel);
+    }
+
     fn one_less(&self) {
         #[cfg(not(tokio_unstable))]
         super::context::user_tasks(-1);
@@ -83,135 +98,204 @@ where
 {
     let Drive { sim, user, mut before_wave } = drive;
     let shared = Arc::clone(sim.shared());
-    let crowd = Arc::new(Crowd::default());
-    let script = Arc::new(user);
     let started = Instant::now();
     assert!(
         shared.drives_first(),
         "a run drives its load once: its plan is the load of the whole run"
     );
     shared.emit(Actor::World, EventKind::LoadStarted);
-    let waves = &shared.plan().waves;
-    for (number, wave) in waves.iter().enumerate() {
-        sleep_until(started + wave.at).await;
-        if let Some(check) = &mut before_wave {
-            check(number as u32);
-        }
-        if waves.len() > 1 {
-            shared.emit(Actor::World, EventKind::Wave(number as u32));
-        }
-        spawn_wave(&sim, wave, &crowd, &script);
+    let plan = shared.plan();
+    let load = Loading {
+        crowd: Arc::new(Crowd::default()),
+        script: Arc::new(user),
+        doors: plan.parts.iter().map(|planned| Door::of(&planned.part.load)).collect(),
+        next_user: AtomicU32::new(plan.users_of_waves()),
+        sim,
+        started,
+    };
+    let told = |load: &Load| matches!(load, Load::Closed { waves, .. } if waves.iter().any(|wave| wave.told));
+    if let Some(check) = &mut before_wave
+        && !plan.parts.iter().any(|planned| told(&planned.part.load))
+    {
+        check(0);
     }
-    while crowd.present.load(Ordering::Acquire) > 0 {
-        crowd.empty.notified().await;
+    let controlled = (0..plan.parts.len())
+        .filter(|part| matches!(plan.parts[*part].part.load, Load::Controlled { .. }))
+        .map(|part| Box::pin(load.controlled(part)))
+        .collect();
+    let timeline = async {
+        let mut timeline = Timeline::of(plan);
+        while let Some(moment) = timeline.next() {
+            sleep_until(started + moment.at).await;
+            load.begin(moment, &mut before_wave);
+        }
+    };
+    all_of(timeline, controlled).await;
+    while load.crowd.present.load(Ordering::Acquire) > 0 {
+        load.crowd.empty.notified().await;
     }
     shared.emit(Actor::World, EventKind::LoadEnded);
 }
 
-fn spawn_wave<F, Fut>(sim: &Sim, wave: &Wave, crowd: &Arc<Crowd>, script: &Arc<F>)
+/// Resolves when all of them have; what is ready first goes on first, in this order.
+async fn all_of<'a>(
+    first: impl Future<Output = ()> + Send,
+    mut others: Vec<Pin<Box<impl Future<Output = ()> + Send + 'a>>>,
+) {
+    let mut first = Box::pin(first);
+    let mut first_is_over = false;
+    std::future::poll_fn(|cx| {
+        first_is_over = first_is_over || first.as_mut().poll(cx).is_ready();
+        others.retain_mut(|other| other.as_mut().poll(cx).is_pending());
+        if first_is_over && others.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Where the arrivals of a part come in: how many at a time, and how many wait.
+struct Door {
+    free: Option<Arc<Semaphore>>,
+    waiting: Arc<AtomicU64>,
+    backlog: u64,
+}
+
+impl Door {
+    fn of(load: &Load) -> Option<Self> {
+        let Load::Open { intake, .. } = load else { return None };
+        let free = intake.max_users.map(|users| Arc::new(Semaphore::new(users as usize)));
+        Some(Self { free, waiting: Arc::default(), backlog: intake.backlog.into() })
+    }
+}
+
+/// The load while it is played.
+struct Loading<F> {
+    sim: Sim,
+    started: Instant,
+    crowd: Arc<Crowd>,
+    script: Arc<F>,
+    doors: Vec<Option<Door>>,
+    /// The number of the next user that is numbered as it comes.
+    next_user: AtomicU32,
+}
+
+impl<F, Fut> Loading<F>
 where
     F: Fn(User) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let plan = sim.shared().plan();
-    let until = match wave.repeat {
-        Repeat::Times(times) => Until::Iteration(times),
-        Repeat::For(duration) => Until::Instant(Instant::now() + duration),
-    };
-    let pause = match &wave.pause {
-        Distribution::Constant(time) => Pause::Constant(*time),
-        random => Pause::Random(Arc::new(random.clone())),
-    };
-    #[cfg(not(tokio_unstable))]
-    super::context::user_tasks(wave.users.len() as i64);
-    crowd.present.fetch_add(wave.users.len() as u64, Ordering::AcqRel);
-    for id in wave.users.clone() {
-        if bend::skips(|| format!("user-{id}")) {
-            crowd.one_less();
-            continue;
+    fn begin(&self, moment: Moment<'_>, before_wave: &mut Option<BeforeWave>) {
+        match moment.what {
+            What::Wave { number, wave, rhythm, first_user } => {
+                if wave.told {
+                    if let Some(check) = before_wave {
+                        check(number);
+                    }
+                    self.sim.shared().emit(Actor::World, EventKind::Wave(number));
+                }
+                self.wave(wave, rhythm, first_user);
+            }
+            What::Arrival { kind, ends } => self.arrival(moment.part, moment.at, kind, ends),
         }
-        let stay =
-            Stay { user: User::new(sim.clone(), id), crowd: Arc::clone(crowd), arrived: false };
-        let offset = plan.offset(id);
-        let life = live(stay, Arc::clone(script), offset, until, pause.clone());
+    }
+
+    fn wave(&self, wave: &Wave, rhythm: &Rhythm, first_user: u32) {
+        let now = Instant::now();
+        let ends = wave.lasts().map(|time| now + time);
+        let until = match wave.repeat {
+            Repeat::Times(times) => Until::Iteration(times),
+            Repeat::Shared(total) => Until::Shared(Arc::new(AtomicU64::new(total))),
+            Repeat::For(_) => Until::End,
+        };
+        let terms = Terms::looping(until, ends, rhythm);
+        self.crowd.more(wave.users.len() as u64);
+        for id in wave.users.clone().map(|user| first_user + user) {
+            let kind = self.sim.shared().plan().kind_of_user[id as usize];
+            let offset = self.sim.shared().plan().offset(id);
+            self.spawn(User::new(self.sim.clone(), id, kind), offset, terms.clone(), None);
+        }
+    }
+
+    /// An arrival: a user with one iteration, if there is room for it.
+    fn arrival(&self, part: usize, at: Duration, kind: u16, ends: Option<Duration>) {
+        let id = self.number();
+        let door = self.doors[part].as_ref().expect("a part with arrivals has a door");
+        let room = match &door.free {
+            None => life::Room::Free(None),
+            Some(free) => match Arc::clone(free).try_acquire_owned() {
+                Ok(permit) => life::Room::Free(Some(permit)),
+                Err(_) if door.waiting.load(Ordering::Relaxed) < door.backlog => {
+                    door.waiting.fetch_add(1, Ordering::Relaxed);
+                    life::Room::Wait(Arc::clone(free), Arc::clone(&door.waiting))
+                }
+                Err(_) => {
+                    // It never comes: nobody is there to make it.
+                    self.sim.shared().emit(Actor::User(id), EventKind::Dropped);
+                    return;
+                }
+            },
+        };
+        let terms = Terms {
+            until: Until::Iteration(1),
+            ends: None,
+            cut: ends.map(|ends| self.started + ends),
+            pause: Pause::NONE,
+            pacing: None,
+        };
+        self.crowd.more(1);
+        let user = User::new(self.sim.clone(), id, kind);
+        let intended = self.started + at;
+        self.spawn(user, Duration::ZERO, terms, Some(life::Intended { at: intended, room }));
+    }
+
+    /// As many users as the script says, until the part is over. Who came last goes first, after the iteration under way.
+    async fn controlled(&self, part: usize) {
+        let shared = Arc::clone(self.sim.shared());
+        let part = &shared.plan().parts[part].part;
+        let Load::Controlled { users, duration, rhythm } = &part.load else {
+            unreachable!("only parts that the script controls are played here")
+        };
+        sleep_until(self.started + part.start).await;
+        let ends = Instant::now() + *duration;
+        let wanted = shared.wanted();
+        let mut kinds = shared.plan().kinds_of(part.of.as_deref());
+        let mut present: Vec<Arc<AtomicBool>> = Vec::new();
+        loop {
+            let now = wanted.now().unwrap_or(*users) as usize;
+            for leaves in present.drain(now.min(present.len())..) {
+                leaves.store(true, Ordering::Relaxed);
+            }
+            while present.len() < now {
+                let user = User::new(self.sim.clone(), self.number(), kinds.next());
+                let leaves = Arc::new(AtomicBool::new(false));
+                present.push(Arc::clone(&leaves));
+                self.crowd.more(1);
+                let terms = Terms::looping(Until::Told(leaves), Some(ends), rhythm);
+                self.spawn(user, Duration::ZERO, terms, None);
+            }
+            if timeout_at(ends, wanted.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn number(&self) -> u32 {
+        // Only the run's own thread counts.
+        let id = self.next_user.load(Ordering::Relaxed);
+        let next = id.checked_add(1).expect("arrivals were counted before the run");
+        self.next_user.store(next, Ordering::Relaxed);
+        id
+    }
+
+    fn spawn(&self, user: User, offset: Duration, terms: Terms, intended: Option<life::Intended>) {
+        let id = user.id();
+        if bend::skips(|| format!("user-{id}")) {
+            self.crowd.one_less();
+            return;
+        }
+        let stay = Stay::new(user, Arc::clone(&self.crowd));
+        let life = live(stay, Arc::clone(&self.script), offset, terms, intended);
         let address = || Address::from(format!("user-{id}"));
         bend::name_next(address);
         drop(tokio::spawn(bend::wrapped(address, tracked(Some(id), life))));
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Until {
-    Iteration(u64),
-    Instant(Instant),
-}
-
-#[derive(Clone)]
-enum Pause {
-    Constant(Duration),
-    Random(Arc<Distribution>),
-}
-
-impl Pause {
-    fn sample(&self, user: &User) -> Duration {
-        match self {
-            Pause::Constant(time) => *time,
-            // A stream for each pause: iterations that are cut away leave the others' pauses alone.
-            Pause::Random(distribution) => distribution.sample(&mut user.sim().rng(format_args!(
-                "drive/{}/{}/pause",
-                user.id(),
-                user.iteration()
-            ))),
-        }
-    }
-}
-
-/// A user's presence: it leaves when this is dropped, be it by a panic.
-struct Stay {
-    user: User,
-    crowd: Arc<Crowd>,
-    arrived: bool,
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        if self.arrived {
-            self.user.emit(EventKind::Left);
-        }
-        self.crowd.one_less();
-    }
-}
-
-async fn live<F, Fut>(mut stay: Stay, script: Arc<F>, offset: Duration, until: Until, pause: Pause)
-where
-    F: Fn(User) -> Fut,
-    Fut: Future<Output = ()>,
-{
-    if !offset.is_zero() {
-        sleep(offset).await;
-    }
-    stay.arrived = true;
-    stay.user.emit(EventKind::Arrived);
-    loop {
-        match until {
-            Until::Iteration(times) if stay.user.iteration() >= times => break,
-            Until::Instant(end) if stay.user.sim().shared().now() >= end => break,
-            _ => {}
-        }
-        let user = &stay.user;
-        let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
-        if bend::begins(|| address().to_string()) {
-            user.sim().shared().iteration_begins();
-            // Cancelled or done: the user goes on.
-            let iteration = bend::cancellable(Scope::Iteration, address, script(user.clone()));
-            let _ = pin!(iteration).await;
-        }
-        let time = pause.sample(&stay.user);
-        stay.user.next_iteration();
-        let last = matches!(until, Until::Iteration(times) if stay.user.iteration() >= times);
-        if !last && !time.is_zero() {
-            let sim = stay.user.sim();
-            sim.sleep_until(sim.now().saturating_add(time)).await;
-        }
     }
 }

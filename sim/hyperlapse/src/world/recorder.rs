@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::decision::{DecisionKind, StrategyChoice};
 use crate::event::{Event, EventKind, EventLog, Keep};
-use crate::metrics::{Collector, KindsOfUsers};
+use crate::metrics::Collector;
 use crate::plan::Plan;
 use crate::property::{Properties, Property};
 use crate::record::{Capacity, FaultRecord, Host, MAX_PANICS, Panic, Record};
@@ -39,7 +39,7 @@ impl Recorder {
         Self {
             log: EventLog::new(keep),
             collector: Collector::new(
-                KindsOfUsers::Known(plan.kind_of_user.clone()),
+                &plan.kind_of_user,
                 scenario.kinds().len(),
                 scenario.metrics(),
                 units::nanos(scenario.series_step()),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::bend::{self, Visitor};
 use super::biased::Biased;
 use super::context::{self, Life};
-use super::drive::Drive;
+use super::drive::{Drive, Wanted};
 use super::recorder::Recorder;
 use super::user::User;
 use super::{Ended, Reached, RunOptions};
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     iterations: AtomicU64,
     driven: AtomicBool,
     aborted: OnceLock<Outcome>,
+    wanted: Wanted,
     pub(super) life: Life,
     reached: Option<Reached>,
 }
@@ -81,6 +82,7 @@ impl Shared {
             iterations: AtomicU64::new(0),
             driven: AtomicBool::new(false),
             aborted: OnceLock::new(),
+            wanted: Wanted::default(),
             life: Life::default(),
             reached: options.reached.clone(),
         }
@@ -162,6 +164,11 @@ impl Shared {
     /// Counts an iteration that begins.
     pub(super) fn iteration_begins(&self) {
         next(&self.iterations);
+    }
+
+    /// How many users the script wants.
+    pub(super) fn wanted(&self) -> &Wanted {
+        &self.wanted
     }
 
     /// Whether this is the first load that the run drives.
@@ -451,7 +458,15 @@ impl Sim {
 
     /// A virtual user outside of the workload, for scenarios that act step by step.
     pub fn user(&self, id: u32) -> User {
-        User::new(self.clone(), id)
+        let kind = self.0.plan.kind_of_user.get(id as usize).copied().unwrap_or(0);
+        User::new(self.clone(), id, kind)
+    }
+
+    /// How many users there shall be from now on, in the part of the load that the script controls
+    /// ([`Controlled`](crate::Controlled)): more come at once, and who came last leaves after the iteration under way. It does
+    /// nothing in a load without such a part.
+    pub fn set_users(&self, users: u32) {
+        self.0.wanted.set(users);
     }
 
     /// Bends the run no more: from here on tasks go in tokio's own order. For the end of a scenario, where

@@ -19,14 +19,18 @@ use crate::units;
 pub struct User {
     sim: Sim,
     id: u32,
+    /// Its kind, by number; 0 where all are alike.
+    kind: u16,
     iteration: u64,
+    /// How much later than intended its iteration began.
+    late_ns: u64,
     /// What its events are tagged with.
     tags: Tags,
 }
 
 impl User {
-    pub(super) fn new(sim: Sim, id: u32) -> Self {
-        Self { sim, id, iteration: 0, tags: Tags::default() }
+    pub(super) fn new(sim: Sim, id: u32, kind: u16) -> Self {
+        Self { sim, id, kind, iteration: 0, late_ns: 0, tags: Tags::default() }
     }
 
     pub(super) fn with_tags(&self, tags: Tags) -> Self {
@@ -35,6 +39,29 @@ impl User {
 
     pub(super) fn next_iteration(&mut self) {
         self.iteration += 1;
+    }
+
+    /// Its iteration was meant to begin so long ago.
+    pub(super) fn begins_late(&mut self, late_ns: u64) {
+        self.late_ns = late_ns;
+    }
+
+    pub(super) fn arrive(&self) {
+        // Those of waves were announced by the plan.
+        if self.id >= self.sim.plan().users_of_waves() {
+            self.sim
+                .shared()
+                .with(|recorder| recorder.collector.users.announce(self.id, self.kind));
+        }
+        self.emit(EventKind::Arrived);
+    }
+
+    /// An iteration begins.
+    pub(super) fn begins(&self) {
+        self.sim.shared().iteration_begins();
+        if self.late_ns > 0 {
+            self.emit(EventKind::BeganLate { late_ns: self.late_ns });
+        }
     }
 
     #[inline(always)]
@@ -63,10 +90,8 @@ impl User {
     }
 
     fn kind_index(&self) -> Option<usize> {
-        let shared = self.sim.shared();
-        let kinds = shared.scenario().kinds().len();
-        let kind = shared.plan().kind_of_user.get(self.id as usize)?;
-        (kinds > 0).then_some(*kind as usize)
+        let kinds = self.sim.shared().scenario().kinds().len();
+        (kinds > 0).then_some(self.kind as usize)
     }
 
     /// The name of its kind, where the scenario has several.
@@ -86,6 +111,12 @@ impl User {
     /// A stream of random numbers of its own: other users, iterations and names do not change it.
     pub fn rng(&self, name: impl Display) -> StreamRng {
         self.sim.rng(format_args!("user/{}/{}/{name}", self.id, self.iteration))
+    }
+
+    /// How much later than intended this iteration began: an arrival of an open workload that had to wait for its turn.
+    /// It counts for the response time of its operations.
+    pub fn late(&self) -> Duration {
+        Duration::from_nanos(self.late_ns)
     }
 
     /// Sleeps in virtual time; tokio rounds up to a whole millisecond.
@@ -198,8 +229,9 @@ impl Operation {
     /// It succeeded.
     pub fn completed(mut self) {
         self.expect(State::Accepted, "completed");
-        let response_ns = self.user.sim().shared().now_ns() - self.asked_ns;
-        self.end(EventKind::Completed { response_ns, late_ns: 0 });
+        let service_ns = self.user.sim().shared().now_ns() - self.asked_ns;
+        let late_ns = self.user.late_ns;
+        self.end(EventKind::Completed { response_ns: service_ns + late_ns, late_ns });
     }
 
     /// It was accepted and did not succeed.

@@ -106,10 +106,12 @@ pub async fn converse(sim: Sim, bot: System) {
     let visited = Visited::new(&sim, &bot);
     let of_users = Arc::clone(&visited);
     let (wave_sim, wave_bot) = (sim.clone(), Arc::clone(&bot));
+    // Beside another load a wave finds its users.
+    let alone = sim.plan().parts.len() == 1;
     sim.drive(move |user| conversation(user, Arc::clone(&of_users)))
         .before_wave(move |wave| {
             let active = wave_bot.counts().active;
-            wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0, || {
+            wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0 || !alone, || {
                 format!("{active} active before wave {wave}")
             });
         })
@@ -133,7 +135,7 @@ pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
     let settings: &ConversationSettings = user.settings();
     let tagged = settings.model.as_deref().map(|model| user.tagged(&[("model", model)]));
     let user = tagged.as_ref().unwrap_or(&user);
-    let name = &names[user.id() as usize];
+    let name = &names.of(user.id());
     let mut operation = user.operation();
     let started = match settings.queue {
         true => bot.start(name).await,
@@ -176,7 +178,7 @@ async fn turns(
     for turn in 0..settings.steps {
         let work = match &settings.step {
             Distribution::Constant(work) => *work,
-            random => random.sample(&mut user.rng(format_args!("step/{turn}"))),
+            random => random.sample_for(user.id(), &mut user.rng(format_args!("step/{turn}"))),
         };
         // Where the scenario has faults they strike here.
         let work = user.step("turn", work).await.map_err(|_| "dependency")?;

@@ -4,16 +4,19 @@
 //! | --- | --- |
 //! | [`converse`] | a conversation in turns, by any workload |
 //! | [`limits`] | one start too many, step by step: globally, and for one user |
+//! | [`adaptive`] | as many users as the bot bears |
 //! | [`visit`] | users who go quiet beside users who stay active |
 //! | [`storm`] | everything at once, for finding what is wrong |
 //! | [`drain`] | a shutdown in the middle of the load |
 
+pub mod adaptive;
 pub mod converse;
 pub mod drain;
 pub mod limits;
 pub mod storm;
 pub mod visit;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,11 +29,20 @@ use crate::settings::ManagerSettings;
 /// Resolution of tokio's timers under a paused clock.
 const TIMER: Duration = Duration::from_millis(1);
 
-/// The names of all users of a run, by their number: made once, as a chat server has them.
-type Names = Arc<[UserId]>;
+/// The names of the users of a run, by their number: those that are known beforehand are made once, as a chat server has
+/// them; arrivals without end have theirs when they come.
+#[derive(Clone)]
+struct Names(Arc<[UserId]>);
+
+impl Names {
+    fn of(&self, user: u32) -> Cow<'_, UserId> {
+        let known = self.0.get(user as usize).map(Cow::Borrowed);
+        known.unwrap_or_else(|| Cow::Owned(name(user)))
+    }
+}
 
 fn names(sim: &Sim) -> Names {
-    (0..sim.plan().users() as u32).map(name).collect()
+    Names((0..sim.plan().users_of_waves()).map(name).collect())
 }
 
 fn name(user: u32) -> UserId {

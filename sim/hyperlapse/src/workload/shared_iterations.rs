@@ -1,0 +1,73 @@
+//! Shared iterations: a fixed number of iterations that users take one after the other, the fast ones more of them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::per_user_iterations::at_most;
+use super::rhythm::looping;
+use super::{InvalidField, Part, Repeat, Rhythm, Wave, Workload, more_than_none, users};
+use crate::units;
+
+pub(super) const ABOUT: &str = "n users share m iterations: who is free takes the next";
+
+/// `kind = "shared-iterations"`: users share a fixed number of iterations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedIterations {
+    /// How many users.
+    pub users: u64,
+    /// How many iterations they make together.
+    pub iterations: u64,
+    /// No iteration begins later than this.
+    #[serde(default, with = "crate::units::duration::option")]
+    pub max_duration: Option<Duration>,
+    /// How they loop.
+    #[serde(skip)]
+    pub rhythm: Rhythm,
+}
+
+impl SharedIterations {
+    /// This many users with this many iterations together, without pause.
+    pub fn new(users: u64, iterations: u64) -> Self {
+        Self { users, iterations, max_duration: None, rhythm: Rhythm::default() }
+    }
+
+    /// No iteration begins later than this.
+    pub fn max_duration(self, at_most: Duration) -> Self {
+        Self { max_duration: Some(at_most), ..self }
+    }
+}
+
+looping!(SharedIterations);
+
+impl Workload for SharedIterations {
+    fn validate(&self) -> Result<(), InvalidField> {
+        users("users", self.users)?;
+        more_than_none("iterations", self.iterations == 0, "at least one iteration")?;
+        self.rhythm.validate()
+    }
+
+    fn describe(&self) -> String {
+        format!(
+            "{} sharing {}{}{}",
+            units::plural(self.users, "user"),
+            units::plural(self.iterations, "iteration"),
+            at_most(self.max_duration),
+            self.rhythm.describe(),
+        )
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let wave = Wave {
+            spread: self.rhythm.spread,
+            at_most: self.max_duration,
+            ..Wave::only(self.users, Repeat::Shared(self.iterations))
+        };
+        vec![Part::closed(vec![wave], &self.rhythm)]
+    }
+
+    fn rhythm(&mut self) -> Option<&mut Rhythm> {
+        Some(&mut self.rhythm)
+    }
+}
