@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyperlapse::{
-    Closed, Metric, RandomExt, Record, RunOptions, Scenario, ScenarioBuilder, Sim, User, Verdict,
+    ConstantUsers, Metric, RandomExt, Record, RunOptions, Scenario, ScenarioBuilder, Sim, User,
+    Verdict,
 };
 use tokio::sync::Semaphore;
 
@@ -63,7 +64,7 @@ async fn converse(user: User, slots: Arc<Semaphore>, kept: Kept) {
 
 /// Two minutes of it, with six users.
 pub fn scenario() -> ScenarioBuilder {
-    let load = Closed::new(6, Duration::from_secs(120)).pause(Duration::from_millis(100));
+    let load = ConstantUsers::new(6, Duration::from_secs(120)).pause(Duration::from_millis(100));
     Scenario::builder("bot", load)
         .kind("quick", 2)
         .kind("complex", 1)

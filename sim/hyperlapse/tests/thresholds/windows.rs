@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyperlapse::{
-    Closed, EventKind, Keep, Quantity, Record, RunOptions, Scenario, View, WindowsRecord,
+    ConstantUsers, EventKind, Keep, Quantity, Record, RunOptions, Scenario, View, WindowsRecord,
 };
 use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ proptest! {
     ) {
         let over = format!("completions over {width_ms}ms after {after_ms}ms >= 0");
         let percentile = format!("response.p95 over {width_ms}ms after {after_ms}ms >= 0s");
-        let load = Closed::new(3, Duration::from_secs(3)).pause(Duration::from_millis(gap_ms));
+        let load = ConstantUsers::new(3, Duration::from_secs(3)).pause(Duration::from_millis(gap_ms));
         let scenario = Scenario::builder("any", load).threshold(over).threshold(percentile).build().unwrap();
         let options = RunOptions { keep: Keep::All, ..RunOptions::seed(seed) };
         let record = hyperlapse::run(&scenario, options, |sim| async move {
