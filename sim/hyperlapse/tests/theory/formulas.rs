@@ -106,7 +106,7 @@ fn crommelin(slots: u32, rate: f64, service_s: f64) -> f64 {
         }
         from_first - beyond / busy
     };
-    (1..400).map(term).sum::<f64>() * service_s
+    (1..1_000).map(term).sum::<f64>() * service_s
 }
 
 #[test]
