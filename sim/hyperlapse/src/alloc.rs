@@ -9,7 +9,7 @@
 //! # fn main() { let kept = vec![0u8; 1024]; assert!(hyperlapse::alloc::is_counting()); drop(kept); }
 //! ```
 //!
-//! What recording takes is not the run's: the recorder works under [`uncounted`].
+//! What recording takes is not the run's: the recorder works under `uncounted`.
 //!
 //! Without it everything works, and the report says that memory was not measured. It costs a few
 //! thread-local additions per allocation (about 2 ns). Bytes are those asked for, not what the

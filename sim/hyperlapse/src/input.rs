@@ -64,7 +64,8 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputError {
     message: String,
-    place: Option<(Source, Range<usize>)>,
+    /// Boxed: errors are rare, and results of this type go through every layer.
+    place: Option<Box<(Source, Range<usize>)>>,
     label: Option<String>,
     help: Option<String>,
 }
@@ -86,7 +87,7 @@ impl InputError {
         while !text.is_char_boundary(end) {
             end += 1;
         }
-        self.place = Some((source.clone(), start..end.max(start)));
+        self.place = Some(Box::new((source.clone(), start..end.max(start))));
         self
     }
 
@@ -214,7 +215,7 @@ pub(crate) fn list(words: &[&str], and: &str) -> String {
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut group = Group::with_title(Level::ERROR.primary_title(&*self.message));
-        if let Some((source, span)) = &self.place {
+        if let Some((source, span)) = self.place.as_deref() {
             let mark = AnnotationKind::Primary.span(span.clone()).label(self.label.as_deref());
             group =
                 group.element(Snippet::source(&*source.text).path(&*source.name).annotation(mark));
