@@ -136,6 +136,7 @@ pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
 pub mod decision;
+mod environment;
 mod event;
 mod exact;
 mod explain;
@@ -189,6 +190,7 @@ pub use record::{
 pub use replay::{Replayed, compare as compare_replay};
 pub use scenario::overrides::Override;
 pub use scenario::{Scenario, ScenarioBuilder, UserKind};
+pub use schemars;
 pub use seed_file::{Expect, MAX_SEED, SEED_FILE_FORMAT, SeedFile};
 pub use shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 pub use suite::{Case, Entry, Finished, Suite};

@@ -46,7 +46,7 @@ use crate::build_info::Build;
 use crate::decision::{Decision, Schedule, StrategyChoice};
 use crate::event::Fingerprint;
 use crate::input::{InputError, Source};
-use crate::scenario::overrides::Override;
+use crate::scenario::overrides::{self, Override};
 use crate::suite::{Case, Finished};
 use crate::verdict::Failure;
 
@@ -225,7 +225,7 @@ impl SeedFile {
             path: path.clone(),
             value: value.clone(),
         };
-        self.set.iter().map(set).collect()
+        overrides::in_order(self.set.iter().map(set).collect())
     }
 
     /// The text of the file.

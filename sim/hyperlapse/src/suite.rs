@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::decision::StrategyChoice;
@@ -20,6 +21,7 @@ use crate::record::Record;
 use crate::scenario::Scenario;
 use crate::scenario::file::{self, Vocabulary};
 use crate::scenario::overrides::{self, Override};
+use crate::scenario::schema;
 use crate::scenario::settings::SettingsTable;
 use crate::verdict::Verdict;
 use crate::world::{self, RunOptions, Sim};
@@ -148,10 +150,40 @@ impl<S: Clone + Send + 'static> Suite<S> {
     /// A table of the suite's own in scenario files, read as `T`. Register it before any scenario.
     ///
     /// `T` should deny unknown fields and have defaults; code gets it by [`Sim::settings`] and
-    /// [`User::settings`](crate::User::settings).
+    /// [`User::settings`](crate::User::settings). Its [schema](JsonSchema) is what editors complete and check the
+    /// table by, and where `init` takes its keys from.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use hyperlapse::{Suite, schemars::JsonSchema, units};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// /// The limits of the pool.
+    /// #[derive(Serialize, Deserialize, JsonSchema)]
+    /// #[schemars(crate = "hyperlapse::schemars")]
+    /// #[serde(deny_unknown_fields, default)]
+    /// struct Pool {
+    ///     /// How many permits there are.
+    ///     permits: usize,
+    ///     /// How long one may be held.
+    ///     #[serde(with = "units::duration")]
+    ///     #[schemars(schema_with = "units::duration::json_schema")]
+    ///     hold: Duration,
+    /// }
+    ///
+    /// impl Default for Pool {
+    ///     fn default() -> Self {
+    ///         Self { permits: 2, hold: Duration::from_secs(1) }
+    ///     }
+    /// }
+    ///
+    /// let suite = Suite::<()>::new("pool", "0.1.0").settings::<Pool>("pool");
+    /// assert_eq!(suite.schema()["properties"]["pool"]["properties"]["hold"]["default"], "1s");
+    /// ```
     pub fn settings<T>(mut self, table: &'static str) -> Self
     where
-        T: DeserializeOwned + Send + Sync + 'static,
+        T: DeserializeOwned + JsonSchema + Send + Sync + 'static,
     {
         self.vocabulary.tables.push(SettingsTable::new::<T>(table));
         self
@@ -243,6 +275,12 @@ impl<S: Clone + Send + 'static> Suite<S> {
         self.scripts.iter().map(|(entry, properties, _)| (*entry, *properties))
     }
 
+    /// The names of the suite's own tables.
+    #[cfg(feature = "cli")]
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &'static str> {
+        self.vocabulary.tables.iter().map(|table| table.name)
+    }
+
     /// All scenarios that the suite brings; and whether a bare `run` includes them.
     ///
     /// # Panics
@@ -253,6 +291,13 @@ impl<S: Clone + Send + 'static> Suite<S> {
             Err(error) => panic!("a scenario of the suite itself is wrong\n{error}"),
         };
         self.scenarios.iter().map(read).collect()
+    }
+
+    /// A JSON Schema (draft 2020-12) of this suite's scenario files, for editors.
+    pub fn schema(&self) -> serde_json::Value {
+        let scripts: Vec<Entry> = self.scripts().map(|(entry, _)| entry).collect();
+        let systems: Vec<Entry> = self.systems().collect();
+        schema::schema(self.name, &scripts, &systems, &self.vocabulary)
     }
 
     /// A scenario of the suite by its name, against `system` or its own, with settings changed.
@@ -297,15 +342,16 @@ impl<S: Clone + Send + 'static> Suite<S> {
     ) -> Result<Case, InputError> {
         let mut scenario = file::read(original, &self.vocabulary)?;
         let mut source = original.clone();
-        let mut whole = Vec::new();
+        let mut whole: Vec<Override> = Vec::new();
         for change in set {
             let path;
-            (source, path) = overrides::apply(&source, change, &self.vocabulary.root_keys())?;
+            let root_keys = self.vocabulary.root_keys();
+            (source, path) = overrides::apply(&source, change, &whole, &root_keys)?;
             // Read after each change, so that an error is that of the change.
             scenario = file::read(&source, &self.vocabulary)?;
             let change = Override { path, value: change.value.clone() };
             // A seed file keeps what was set without its order: it must not matter.
-            if let Some(other) = whole.iter().find(|other: &&Override| other.overlaps(&change)) {
+            if let Some(other) = whole.iter().find(|other| other.overlaps(&change)) {
                 let message = format!("--set {other} and --set {change} set the same thing");
                 return Err(InputError::new(message).help("leave one of them out"));
             }
@@ -342,7 +388,8 @@ impl<S: Clone + Send + 'static> Suite<S> {
 
     /// The same case with this set instead of what is.
     pub(crate) fn vary(&self, case: &Case, set: &[Override]) -> Result<Case, InputError> {
-        self.case_of(&case.source, case.text.clone(), Some(&case.system), set)
+        let set = overrides::in_order(set.to_vec());
+        self.case_of(&case.source, case.text.clone(), Some(&case.system), &set)
     }
 
     /// Runs a case with a seed.

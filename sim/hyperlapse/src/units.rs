@@ -13,8 +13,10 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 
 /// `serde(with = "units::duration")`: a duration as text, `"1m 30s"`.
 pub mod duration {
+    use std::borrow::Cow;
     use std::time::Duration;
 
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
     use serde::de::{self, Error};
     use serde::{Deserializer, Serializer};
 
@@ -73,6 +75,30 @@ pub mod duration {
                 Some(time) => super::serialize(time, to),
                 None => to.serialize_none(),
             }
+        }
+    }
+
+    /// `schemars(schema_with = "units::duration::json_schema")`: what [`deserialize`] reads.
+    pub fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Time>()
+    }
+
+    /// Stands in schemas for what is a [`Duration`] in Rust.
+    pub(crate) struct Time;
+
+    impl JsonSchema for Time {
+        fn schema_name() -> Cow<'static, str> {
+            "time".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            const UNITS: &str = "nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|min|mins|m|\
+                 hours|hour|hr|hrs|h|days|day|d|weeks|week|wk|wks|w|months|month|M|years|year|yr|yrs|y";
+            json_schema!({
+                "type": "string",
+                "pattern": format!("^\\s*([0-9]+\\s*({UNITS})\\s*)+$"),
+                "description": "A time: numbers with units, such as \"50ms\", \"1m 30s\" or \"24h\".",
+            })
         }
     }
 

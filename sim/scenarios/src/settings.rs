@@ -1,10 +1,12 @@
 //! The suite's own tables in scenario files.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use conversation_manager::{InvalidLimits, Limits};
+use hyperlapse::schemars::{JsonSchema, Schema, SchemaGenerator};
 use hyperlapse::{Distribution, units};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[manager]`: limits of the system under test. The load suite's defaults are twice those of
 /// production, with shorter times.
@@ -12,15 +14,36 @@ use serde::Deserialize;
 #[serde(try_from = "LimitsTable")]
 pub struct ManagerSettings(pub Limits);
 
-#[derive(Deserialize)]
+impl JsonSchema for ManagerSettings {
+    fn schema_name() -> Cow<'static, str> {
+        LimitsTable::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        LimitsTable::json_schema(generator)
+    }
+}
+
+/// Limits of the system under test: twice those of production, with shorter times.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
 #[serde(deny_unknown_fields, default)]
 struct LimitsTable {
+    /// How many conversations may be active at a time.
+    #[schemars(extend("minimum" = 1))]
     max_concurrent: usize,
+    /// How many of them may be one user's.
+    #[schemars(extend("minimum" = 1))]
     max_per_user: usize,
+    /// How long a conversation may be quiet before it is ended.
     #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
     idle_timeout: Duration,
+    /// How long a conversation may last, however active it is.
     #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
     max_duration: Duration,
+    /// How many users may wait for a slot.
     max_waiting: usize,
 }
 
@@ -53,7 +76,8 @@ impl TryFrom<LimitsTable> for ManagerSettings {
 }
 
 /// `[conversation]`: what a user does in one conversation.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
 #[serde(deny_unknown_fields, default)]
 pub struct ConversationSettings {
     /// How many turns it has.
@@ -74,13 +98,15 @@ impl Default for ConversationSettings {
 }
 
 /// `[visit]`: a user who comes by now and then.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
 #[serde(deny_unknown_fields, default)]
 pub struct VisitSettings {
     /// How often the user shows that somebody is there, after starting.
     pub touches: u32,
     /// Time between two touches, and before the end.
     #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
     pub every: Duration,
     /// Whether the user ends the conversation, or stays until the bot does.
     pub ends: bool,
@@ -93,7 +119,8 @@ impl Default for VisitSettings {
 }
 
 /// `[storm]`: what else happens while users come and go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
 #[serde(deny_unknown_fields, default)]
 pub struct StormSettings {
     /// How many users share a name.
@@ -104,6 +131,7 @@ pub struct StormSettings {
     pub drains: bool,
     /// Within how long all of it happens.
     #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
     pub within: Duration,
 }
 
@@ -114,14 +142,17 @@ impl Default for StormSettings {
 }
 
 /// `[drain]`: a shutdown in the middle of the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
 #[serde(deny_unknown_fields, default)]
 pub struct DrainSettings {
     /// When it begins, in virtual time.
     #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
     pub after: Duration,
     /// How long conversations may go on before they are ended.
     #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
     pub within: Duration,
 }
 

@@ -9,17 +9,20 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::decision::StrategyChoice;
+use crate::environment::{hang_after, seed, strategy};
 use crate::report::{self, REPORTERS, Reporter};
 use crate::scenario::overrides::Override;
 use crate::seed_file::MAX_SEED;
+
+const EXIT_CODES: &str = "Exit codes: 0 all held; 1 a property or threshold failed; 2 usage or input; \
+                          3 nondeterminism found; 70 a fault of our own.";
 
 /// Rehearses load in virtual time: minutes of concurrent users in milliseconds, the same bytes for the
 /// same seed. Without a command it runs every scenario.
 #[derive(Debug, Parser)]
 #[command(
     disable_help_subcommand = true,
-    after_help = "Exit codes: 0 all held; 1 a property or threshold failed; 2 usage or input; \
-                  3 nondeterminism found; 70 a fault of our own."
+    after_help = format!("{}\n\n{EXIT_CODES}", super::environment::HELP)
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -34,6 +37,12 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// List scenarios, systems, scripts, properties, workloads and metrics
     List,
+    /// Write a commented scenario file to begin with
+    Init(InitArgs),
+    /// Print a JSON Schema of scenario files, by which editors complete and check them
+    Schema,
+    /// Print completions of this command for a shell
+    Completions(CompletionsArgs),
     /// Run seed files again and say whether they fail as they did
     Replay(ReplayArgs),
     /// Search for the fewest decisions, users and steps that fail as a seed file does, and explain them
@@ -99,7 +108,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     pub(super) no_shrink: bool,
     /// Host time without any sign of life after which a run is given up as hung
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = hang_after, default_value = "30s")]
     pub(super) hang_after: Duration,
 }
 
@@ -117,6 +126,20 @@ pub(super) struct PlanArgs {
     /// Change a setting of the scenario
     #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
     pub(super) set: Vec<Override>,
+}
+
+#[derive(Debug, Parser)]
+pub(super) struct InitArgs {
+    /// The file, which must not be there yet
+    #[arg(value_name = "FILE", default_value = "scenario.toml")]
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Parser)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Parser)]
@@ -222,7 +245,7 @@ pub(super) struct LimitArgs {
     #[arg(long)]
     pub(super) isolate: bool,
     /// Host time without any sign of life after which a run is given up as hung
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = hang_after, default_value = "30s")]
     pub(super) hang_after: Duration,
 }
 
@@ -232,11 +255,6 @@ pub(super) enum TextOrJson {
     Text,
     /// For programs: one object
     Json,
-}
-
-fn seed(text: &str) -> Result<u64, String> {
-    let seed = text.parse().ok().filter(|seed| *seed <= MAX_SEED);
-    seed.ok_or_else(|| format!("expected a whole number from 0 to {MAX_SEED}"))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
@@ -264,17 +282,4 @@ fn path(text: &str) -> Result<String, String> {
         true => Err("expected the path of a setting, such as workload.users".to_owned()),
         false => Ok(text.to_owned()),
     }
-}
-
-fn strategy(text: &str) -> Result<StrategyChoice, String> {
-    let known = || format!("expected one of {}", StrategyChoice::NAMES.join(", "));
-    StrategyChoice::named(text).ok_or_else(known)
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    let time = crate::units::duration::parse(text)?;
-    if time.is_zero() {
-        return Err("expected a time above zero: every run would be given up at once".to_owned());
-    }
-    Ok(time)
 }

@@ -31,8 +31,21 @@ pub(super) fn list<S: Clone + Send + 'static>(
     section(&mut out, "Workloads", workload::models());
     section(&mut out, "Metrics for thresholds", threshold::catalogue());
     section(&mut out, "Forms of thresholds", threshold::grammar());
+    to_go_on(&mut out, suite.name(), scenarios.first().map_or("FILE", |(one, _)| one.name()));
     terminal.print(out.trim_start())?;
     Ok(exit::HELD)
+}
+
+/// What to type next.
+fn to_go_on(out: &mut String, command: &str, scenario: &str) {
+    let next = [
+        (format!("{command} plan {scenario}"), "what a run of it will do"),
+        (format!("{command} run {scenario}"), "a run of it"),
+        (format!("{command} run {scenario} --seeds 0..1000"), "a sweep over seeds"),
+        (format!("{command} init my-own.toml"), "a commented scenario file to begin with"),
+        (format!("{command} schema"), "a JSON Schema of scenario files, for editors"),
+    ];
+    section(out, "To go on", next.iter().map(|(command, about)| (command.as_str(), *about)));
 }
 
 fn section<'a>(out: &mut String, title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) {

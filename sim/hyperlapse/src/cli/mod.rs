@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`args`] | what can be asked for |
+//! | [`environment`] | options from variables of the environment |
 //! | [`run`] | `run` and `plan` |
 //! | [`replay`] | `replay` |
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
@@ -10,9 +11,12 @@
 //! | [`limit`] | `limit` |
 //! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
+//! | [`init`] | `init`: a scenario file to begin with |
 //! | [`exit`] | what the exit code says |
 
 mod args;
+mod environment;
+mod init;
 pub(crate) mod isolate;
 mod limit;
 mod list;
@@ -81,11 +85,15 @@ impl<S: Clone + Send + 'static> Suite<S> {
             .map_or_else(|| self.name().to_owned(), |arg| arg.to_string_lossy().into_owned());
         let parser =
             Args::command().name(self.name()).bin_name(self.name()).version(self.version());
-        let parsed = match parser.try_get_matches_from(args) {
-            Ok(matches) => {
-                Args::from_arg_matches(&matches).expect("clap has checked what it parsed")
+        let mut parser = environment::document(parser);
+        parser.build();
+        let parsed = match parse(&parser, &args) {
+            Ok(parsed) => parsed,
+            Err(NotParsed::Input(error)) => {
+                complain(format_args!("{error}"));
+                return exit::USAGE;
             }
-            Err(error) => {
+            Err(NotParsed::Clap(error)) => {
                 // Help and version are asked for and go to standard output, the rest to standard error.
                 let _ = match error.use_stderr() {
                     true => write!(io::stderr(), "{error}"),
@@ -98,6 +106,15 @@ impl<S: Clone + Send + 'static> Suite<S> {
         let done = match parsed.command.unwrap_or_default() {
             Command::Run(args) => run::run(self, &args, &mut terminal),
             Command::Plan(args) => run::plan(self, &args, &mut terminal),
+            Command::Init(args) => init::init(self, &args, &mut terminal),
+            Command::Schema => {
+                terminal.print(&format!("{:#}\n", self.schema())).map(|()| exit::HELD)
+            }
+            Command::Completions(args) => {
+                let mut script = Vec::new();
+                clap_complete::generate(args.shell, &mut parser, self.name(), &mut script);
+                terminal.print(&String::from_utf8_lossy(&script)).map(|()| exit::HELD)
+            }
             Command::List => list::list(self, &mut terminal),
             Command::Replay(args) => replay::replay(self, &args, &mut terminal),
             Command::Shrink(args) => shrink::shrink(self, &args, &mut terminal),
@@ -115,6 +132,36 @@ impl<S: Clone + Send + 'static> Suite<S> {
             }
         }
     }
+}
+
+enum NotParsed {
+    Clap(clap::Error),
+    Input(InputError),
+}
+
+impl From<clap::Error> for NotParsed {
+    fn from(error: clap::Error) -> Self {
+        NotParsed::Clap(error)
+    }
+}
+
+/// What is asked for, on the command line and by variables.
+fn parse(parser: &clap::Command, args: &[OsString]) -> Result<Args, NotParsed> {
+    let mut matches = parser.clone().try_get_matches_from(args)?;
+    let variables: environment::Variables = std::env::vars_os().collect();
+    for warning in environment::unknown(&variables) {
+        complain(format_args!("{warning}"));
+    }
+    let (filled, given) =
+        environment::fill(parser, args, &matches, &variables).map_err(NotParsed::Input)?;
+    if !given.is_empty() {
+        let blame = |error| match environment::blame(&given, &error) {
+            Some(error) => NotParsed::Input(error),
+            None => NotParsed::Clap(error),
+        };
+        matches = parser.clone().try_get_matches_from(filled).map_err(blame)?;
+    }
+    Ok(Args::from_arg_matches(&matches).expect("clap has checked what it parsed"))
 }
 
 /// Tells people. Unlike `eprintln!` it does not panic when nobody reads standard error any more.

@@ -5,8 +5,10 @@
 //! visit, so that one user less or one fault more leaves all others as they were; that it struck is a
 //! decision like any other: logged, replayed, cut down.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use super::{DecisionKind, Kinds, Point, Strategy};
@@ -94,26 +96,78 @@ const BY_MS: u32 = 50;
 /// What a dependency says when it fails.
 const ERROR: &str = "injected error";
 
-/// `[[faults]]` as it is read.
-#[derive(Deserialize)]
+/// A fault: what may strike, where, how often and whom.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Table {
-    kind: String,
+    /// What strikes.
+    #[serde(deserialize_with = "kind")]
+    #[schemars(with = "String", extend("enum" = KINDS))]
+    kind: DecisionKind,
+    /// The site where it may strike, such as a step of the script.
+    #[schemars(extend("pattern" = "^[^ /@]+$"))]
     site: String,
+    /// The share of visits that it strikes at, above 0 and at most 1.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     rate: f64,
+    /// The window of virtual time in which it may strike: from, to. Always where it is left out.
     between: Option<(Time, Time)>,
+    /// The kind of users that it may strike; all where it is left out.
     users: Option<String>,
+    /// How often it strikes in one run at most.
+    #[schemars(extend("minimum" = 1))]
     at_most: Option<u64>,
+    /// Of a stall: how many times longer the step takes; 100 where it is left out.
+    #[schemars(extend("minimum" = 2))]
     times: Option<u32>,
+    /// Of a slow: how long the user takes before it goes on; 50ms where it is left out.
     by: Option<Time>,
+    /// Of an error: what the step comes back with.
     error: Option<String>,
+    /// Whether a run in which it never strikes is all right.
     #[serde(default)]
     optional: bool,
 }
 
-#[derive(Deserialize)]
+/// The words for what may strike.
+const KINDS: [&str; DecisionKind::FAULTS.len()] = {
+    let mut words = [""; DecisionKind::FAULTS.len()];
+    let mut i = 0;
+    while i < words.len() {
+        words[i] = DecisionKind::FAULTS[i].text();
+        i += 1;
+    }
+    words
+};
+
+fn kind<'de, D: serde::Deserializer<'de>>(from: D) -> Result<DecisionKind, D::Error> {
+    let word = String::deserialize(from)?;
+    let known = DecisionKind::FAULTS.iter().find(|kind| kind.text() == word);
+    known.copied().ok_or_else(|| serde::de::Error::unknown_variant(&word, &KINDS))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(transparent)]
-struct Time(#[serde(with = "crate::units::duration")] Duration);
+struct Time(
+    #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
+    Duration,
+);
+
+impl JsonSchema for Fault {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "fault".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Table::json_schema(generator)
+    }
+}
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -123,17 +177,14 @@ impl<'de> Deserialize<'de> for Fault {
 
 impl Table {
     fn check(self) -> Result<Fault, String> {
-        let Some(kind) = DecisionKind::FAULTS.iter().find(|kind| kind.text() == self.kind) else {
-            let known: Vec<&str> = DecisionKind::FAULTS.iter().map(|kind| kind.text()).collect();
-            return Err(format!("kind `{}` is no fault: expected {}", self.kind, known.join(", ")));
-        };
+        let kind = self.kind;
         if self.site.is_empty() || self.site.contains([' ', '/', '@']) {
             return Err("site is the name of a place: expected a word such as \"turn\"".to_owned());
         }
         if !(self.rate > 0.0 && self.rate <= 1.0) {
             return Err(format!("rate is {}: expected a share above 0, at most 1", self.rate));
         }
-        let of_kind = |what: &str, given: bool, of: DecisionKind| match given && *kind != of {
+        let of_kind = |what: &str, given: bool, of: DecisionKind| match given && kind != of {
             true => Err(format!("{what} is for a {}, this is a {}", of.text(), kind.text())),
             false => Ok(()),
         };
@@ -146,7 +197,7 @@ impl Table {
         if self.times.is_some_and(|times| times < 2) {
             return Err("times is less than 2: nothing would take longer".to_owned());
         }
-        let mut fault = Fault::new(*kind, self.site, self.rate);
+        let mut fault = Fault::new(kind, self.site, self.rate);
         if let Some((Time(from), Time(to))) = self.between {
             if from >= to {
                 return Err("between is empty: expected an earlier and a later time".to_owned());

@@ -238,7 +238,7 @@ pub(super) fn run_line(command: &str, case: &Case, seed: u64) -> String {
 }
 
 /// A path as a shell takes it.
-fn pasteable(path: &Path) -> String {
+pub(crate) fn pasteable(path: &Path) -> String {
     quoted(&path.display().to_string())
 }
 

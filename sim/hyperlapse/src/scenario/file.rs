@@ -18,7 +18,7 @@ use crate::metrics::Metric;
 use crate::threshold::Threshold;
 
 /// Keys of the framework at the top of a scenario file.
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "about",
     "script",
@@ -171,7 +171,7 @@ fn name(root: &mut Reader<'_, '_>) -> Result<String, InputError> {
 }
 
 /// Whether a scenario can have this name.
-pub(super) fn check_name(name: &str) -> Result<(), InputError> {
+pub(crate) fn check_name(name: &str) -> Result<(), InputError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     match name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(fits) {
         true => Ok(()),

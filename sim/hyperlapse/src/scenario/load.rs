@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
@@ -16,6 +17,16 @@ use crate::workload::{
 
 /// Keys of every workload.
 const KEYS: &[&str] = &["kind", "start", "of"];
+
+/// What they mean, for a schema; `kind` is each model's own.
+pub(super) fn keys(time: &Value) -> [(&'static str, Value); 2] {
+    let mut start = time.clone();
+    start["description"] =
+        "When its load begins, after that of the scenario; 0s where it is left out.".into();
+    let of =
+        json!({ "type": "string", "description": "The kind of all of its users, one of [[mix]]." });
+    [("start", start), ("of", of)]
+}
 
 /// The scenario's load.
 pub(super) fn read(

@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | [`file`] | reads a scenario file, every error with its place |
 //! | [`load`] | reads its workloads |
+//! | [`schema`] | a JSON Schema of such files, for editors |
 //! | [`settings`] | the suite's own tables in it |
 //! | [`overrides`] | `--set path=value` |
 
 pub(crate) mod file;
 mod load;
 pub(crate) mod overrides;
+pub(crate) mod schema;
 pub(crate) mod settings;
 
 use std::any::Any;

@@ -6,6 +6,7 @@
 use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
 
@@ -16,11 +17,15 @@ type Value = Arc<dyn Any + Send + Sync>;
 pub(crate) struct SettingsTable {
     pub(crate) name: &'static str,
     pub(crate) read: fn(ValueDeserializer<'_>) -> Result<Value, toml::de::Error>,
+    pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 impl SettingsTable {
-    pub(crate) fn new<T: DeserializeOwned + Any + Send + Sync>(name: &'static str) -> Self {
-        Self { name, read: |from| Ok(Arc::new(T::deserialize(from)?)) }
+    pub(crate) fn new<T>(name: &'static str) -> Self
+    where
+        T: DeserializeOwned + JsonSchema + Any + Send + Sync,
+    {
+        Self { name, read: |from| Ok(Arc::new(T::deserialize(from)?)), schema: T::json_schema }
     }
 }
 

@@ -1,5 +1,6 @@
 //! All users at one instant, one iteration each: the sharpest front a system can meet.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidField, Part, Repeat, Rhythm, Wave, Workload, users};
@@ -8,7 +9,7 @@ use crate::units;
 pub(super) const ABOUT: &str = "n users at one instant, one iteration each";
 
 /// `kind = "all-at-once"`: all users at one instant, one iteration each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AllAtOnce {
     /// How many.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidField, Part, Repeat, Rhythm, Wave, Workload, more_than_none, users};
@@ -11,7 +12,7 @@ pub(super) const ABOUT: &str =
     "n users at one instant, again every so often; each burst has users of its own";
 
 /// `kind = "bursts"`: a crowd at one instant, again and again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bursts {
     /// How many bursts.
@@ -21,6 +22,7 @@ pub struct Bursts {
     /// From the start of one burst to the start of the next. The n-th begins at n times this, so the
     /// rate does not drift however long a burst takes.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub every: Duration,
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::intake::arriving;
@@ -14,13 +15,14 @@ use crate::units;
 pub(super) const ABOUT: &str = "arrivals at a constant rate, each a user with one iteration";
 
 /// `kind = "constant-arrival-rate"`: arrivals at a constant rate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConstantArrivalRate {
     /// How many arrive in how much time. The first arrives at the beginning, the n-th n gaps later.
     pub rate: Rate,
     /// How long they go on arriving.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub duration: Duration,
     /// How many are there at a time.
     #[serde(skip)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rhythm::looping;
@@ -12,13 +13,14 @@ pub(super) const ABOUT: &str =
     "n users, each in a loop for a duration, with a pause between iterations";
 
 /// `kind = "constant-users"`: a fixed number of users, each in a loop for a duration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConstantUsers {
     /// How many users.
     pub users: u64,
     /// How long they go on. An iteration that has begun is finished.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub duration: Duration,
     /// How they loop.
     #[serde(skip)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rhythm::looping;
@@ -12,13 +13,14 @@ pub(super) const ABOUT: &str =
     "as many users as the script says at the moment (Sim::set_users), each in a loop";
 
 /// `kind = "controlled"`: as many users as the script says at the moment, by [`Sim::set_users`](crate::Sim::set_users).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Controlled {
     /// How many users there are at first.
     pub users: u64,
     /// How long the load goes on.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub duration: Duration,
     /// How they loop.
     #[serde(skip)]

@@ -4,8 +4,10 @@
 //! machine to the next, and samples must not. Tokio's timers have a resolution of a millisecond under a
 //! paused clock, so a sample is rounded up to one when it is slept.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -301,6 +303,53 @@ impl Serialize for Distribution {
             },
         };
         table.serialize(to)
+    }
+}
+
+impl JsonSchema for Distribution {
+    fn schema_name() -> Cow<'static, str> {
+        "distribution".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let time = units::duration::json_schema(generator);
+        let table = |name: &str, value: serde_json::Value, about: &str| {
+            json_schema!({
+                "type": "object", "properties": { name: value }, "required": [name],
+                "additionalProperties": false, "description": about,
+            })
+        };
+        let two =
+            serde_json::json!({ "type": "array", "items": time, "minItems": 2, "maxItems": 2 });
+        let uniform =
+            table("uniform", two, "Anything from the first to the second, equally likely.");
+        let exponential =
+            table("exponential", time.clone().to_value(), "Exponential with this mean.");
+        let shaped = |name: &str, shape: &str, about: &str, what: &str| {
+            json_schema!({
+                "type": "object", "required": [name], "additionalProperties": false, "description": about,
+                "properties": {
+                    name: time,
+                    shape: { "type": "number", "minimum": 0, "maximum": 10, "default": 1, "description": what },
+                },
+            })
+        };
+        let log_normal = shaped(
+            "log_normal",
+            "sigma",
+            "Log-normal with this median: most near it, few very long.",
+            "The standard deviation of the logarithm.",
+        );
+        let zipf = shaped(
+            "zipf",
+            "exponent",
+            "Another time for each user, always the same: that of user n is this times (n + 1) ^ exponent.",
+            "How steep it is.",
+        );
+        json_schema!({
+            "description": "Always the same time, such as \"50ms\", or a distribution of times.",
+            "oneOf": [time, uniform, exponential, log_normal, zipf],
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::InvalidField;
@@ -12,7 +13,7 @@ use crate::units;
 /// Every arrival is a virtual user of its own. With `max_users` no more than so many are there at a time: one that
 /// comes on top is dropped, and counted; with `backlog` so many may wait for their turn, and what they wait counts for
 /// their response time, which runs from the instant that was intended.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Intake {
     /// How many users are there at a time; no bound where it is left out.
@@ -22,6 +23,7 @@ pub struct Intake {
     /// How long after the last arrival an iteration under way may go on before it is cut; it is never cut where this is
     /// left out.
     #[serde(with = "crate::units::duration::option")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub graceful_stop: Option<Duration>,
 }
 

@@ -63,6 +63,7 @@ mod stress_peak;
 use std::fmt;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use toml::de::ValueDeserializer;
 
@@ -164,33 +165,61 @@ pub(crate) struct Model {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) read: fn(ValueDeserializer<'_>) -> Result<Box<dyn Workload>, toml::de::Error>,
+    /// Its keys in a scenario file, with those that it shares with others of its sort.
+    pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
 }
 
 impl Model {
-    const fn new<W: Workload + DeserializeOwned + 'static>(
-        name: &'static str,
-        about: &'static str,
-    ) -> Self {
-        Self { name, about, read: read::<W> }
+    /// A model with keys of its own and no others.
+    const fn new<W>(name: &'static str, about: &'static str) -> Self
+    where
+        W: Workload + DeserializeOwned + JsonSchema + 'static,
+    {
+        Self { name, about, read: read::<W>, schema: W::json_schema }
     }
+
+    /// A model whose users loop: it has the keys of [`Rhythm`] too.
+    const fn looping<W>(name: &'static str, about: &'static str) -> Self
+    where
+        W: Workload + DeserializeOwned + JsonSchema + 'static,
+    {
+        Self { schema: with_keys_of::<W, Rhythm>, ..Self::new::<W>(name, about) }
+    }
+
+    /// A model with arrivals: it has the keys of [`Intake`] too.
+    const fn arriving<W>(name: &'static str, about: &'static str) -> Self
+    where
+        W: Workload + DeserializeOwned + JsonSchema + 'static,
+    {
+        Self { schema: with_keys_of::<W, Intake>, ..Self::new::<W>(name, about) }
+    }
+}
+
+fn with_keys_of<W: JsonSchema, Shared: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = W::json_schema(generator);
+    let shared = Shared::json_schema(generator);
+    let shared = shared.get("properties").and_then(|keys| keys.as_object()).cloned();
+    let keys = schema.get_mut("properties").and_then(|keys| keys.as_object_mut());
+    keys.expect("a workload has fields").extend(shared.expect("what is shared has fields"));
+    schema
 }
 
 /// Every model that a scenario file can name.
 pub(crate) const MODELS: &[Model] = &[
     Model::new::<AllAtOnce>("all-at-once", all_at_once::ABOUT),
     Model::new::<Bursts>("bursts", bursts::ABOUT),
-    Model::new::<ConstantUsers>("constant-users", constant_users::ABOUT),
-    Model::new::<RampingUsers>("ramping-users", ramping_users::ABOUT),
-    Model::new::<SteppedUsers>("stepped-users", stepped_users::ABOUT),
-    Model::new::<Controlled>("controlled", controlled::ABOUT),
-    Model::new::<PerUserIterations>("per-user-iterations", per_user_iterations::ABOUT),
-    Model::new::<SharedIterations>("shared-iterations", shared_iterations::ABOUT),
-    Model::new::<ConstantArrivalRate>("constant-arrival-rate", constant_arrival_rate::ABOUT),
-    Model::new::<RampingArrivalRate>("ramping-arrival-rate", ramping_arrival_rate::ABOUT),
-    Model::new::<SteppedArrivalRate>("stepped-arrival-rate", stepped_arrival_rate::ABOUT),
-    Model::new::<PoissonArrivals>("poisson-arrivals", poisson_arrivals::ABOUT),
-    Model::new::<StressPeak>("stress-peak", stress_peak::ABOUT),
-    Model::new::<RecordedArrivals>("recorded-arrivals", recorded_arrivals::ABOUT),
+    Model::looping::<ConstantUsers>("constant-users", constant_users::ABOUT),
+    Model::looping::<RampingUsers>("ramping-users", ramping_users::ABOUT),
+    Model::looping::<SteppedUsers>("stepped-users", stepped_users::ABOUT),
+    Model::looping::<Controlled>("controlled", controlled::ABOUT),
+    Model::looping::<PerUserIterations>("per-user-iterations", per_user_iterations::ABOUT),
+    Model::looping::<SharedIterations>("shared-iterations", shared_iterations::ABOUT),
+    Model::arriving::<ConstantArrivalRate>("constant-arrival-rate", constant_arrival_rate::ABOUT),
+    Model::arriving::<RampingArrivalRate>("ramping-arrival-rate", ramping_arrival_rate::ABOUT),
+    Model::arriving::<SteppedArrivalRate>("stepped-arrival-rate", stepped_arrival_rate::ABOUT),
+    Model::arriving::<PoissonArrivals>("poisson-arrivals", poisson_arrivals::ABOUT),
+    Model::arriving::<StressPeak>("stress-peak", stress_peak::ABOUT),
+    Model::arriving::<RecordedArrivals>("recorded-arrivals", recorded_arrivals::ABOUT),
 ];
 
 /// The models that a scenario file can name, with a line each.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rhythm::looping;
@@ -11,7 +12,7 @@ use crate::units;
 pub(super) const ABOUT: &str = "n users with m iterations each, with a pause between iterations";
 
 /// `kind = "per-user-iterations"`: a fixed number of users with a fixed number of iterations each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PerUserIterations {
     /// How many users.
@@ -20,6 +21,7 @@ pub struct PerUserIterations {
     pub iterations: u64,
     /// No iteration begins later than this.
     #[serde(default, with = "crate::units::duration::option")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub max_duration: Option<Duration>,
     /// How they loop.
     #[serde(skip)]

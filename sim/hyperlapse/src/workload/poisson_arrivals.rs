@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::intake::arriving;
@@ -17,13 +18,14 @@ pub(super) const ABOUT: &str =
     "independent arrivals (Poisson) at a mean rate, each a user with one iteration";
 
 /// `kind = "poisson-arrivals"`: independent arrivals at a mean rate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoissonArrivals {
     /// How many arrive in how much time, on average.
     pub rate: Rate,
     /// How long they go on arriving.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub duration: Duration,
     /// How many are there at a time.
     #[serde(skip)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::intake::arriving;
@@ -14,7 +15,7 @@ pub(super) const ABOUT: &str =
     "a rate of arrivals that follows stages, each a user with one iteration";
 
 /// `kind = "ramping-arrival-rate"`: a rate of arrivals that follows stages.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RampingArrivalRate {
     /// The rate at first.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rhythm::looping;
@@ -16,7 +17,7 @@ pub(super) const ABOUT: &str =
 ///
 /// At each instant there are as many as the straight line says, rounded to the nearest whole number. Who came last goes
 /// first, after the iteration under way; somebody who comes later is another virtual user.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RampingUsers {
     /// How many users there are at first.

@@ -1,8 +1,10 @@
 //! Rates as people write them: `10/s`, `2.5/m`, `1000/h`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// So many in so much time, exactly.
@@ -115,6 +117,21 @@ impl FromStr for Rate {
 impl Serialize for Rate {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
+    }
+}
+
+impl JsonSchema for Rate {
+    fn schema_name() -> Cow<'static, str> {
+        "rate".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let per = PER.map(|(_, name, _)| name).join("|");
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^\\s*[0-9]{{1,12}}(\\.[0-9]{{1,3}})?\\s*/\\s*({per})\\s*$"),
+            "description": "A rate: so many in a second, a minute or an hour, such as \"10/s\", \"2.5/m\" or \"1000/h\".",
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::intake::arriving;
@@ -20,7 +21,7 @@ pub(super) const ABOUT: &str =
     "the arrivals of a recording (CSV or JSON lines), each a user with one iteration";
 
 /// `kind = "recorded-arrivals"`: the arrivals of a recording.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedArrivals {
     /// The file: beside the scenario file, or one that the suite brings.

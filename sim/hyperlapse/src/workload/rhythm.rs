@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Distribution, InvalidField};
 use crate::units;
 
 /// How users loop. In a scenario file its keys stand beside those of the workload.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rhythm {
     /// Time that a user waits after an iteration (think time).
@@ -18,10 +19,12 @@ pub struct Rhythm {
     pub pacing: Distribution,
     /// Over how long the users arrive, each at an offset that the seed draws.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub spread: Duration,
     /// How long after the end of its load an iteration under way may go on before it is cut; it is never cut where this
     /// is left out.
     #[serde(with = "crate::units::duration::option")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub graceful_stop: Option<Duration>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::per_user_iterations::at_most;
@@ -12,7 +13,7 @@ use crate::units;
 pub(super) const ABOUT: &str = "n users share m iterations: who is free takes the next";
 
 /// `kind = "shared-iterations"`: users share a fixed number of iterations.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SharedIterations {
     /// How many users.
@@ -21,6 +22,7 @@ pub struct SharedIterations {
     pub iterations: u64,
     /// No iteration begins later than this.
     #[serde(default, with = "crate::units::duration::option")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub max_duration: Option<Duration>,
     /// How they loop.
     #[serde(skip)]

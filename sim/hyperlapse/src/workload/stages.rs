@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rate::Rate;
@@ -9,22 +10,24 @@ use super::{InvalidField, MAX_USERS};
 use crate::units;
 
 /// A stage of a number of users. In a scenario file: `{ duration = "10s", target = 20 }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserStage {
     /// How long it takes; zero is a jump.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub duration: Duration,
     /// How many users there are at its end.
     pub target: u64,
 }
 
 /// A stage of a rate. In a scenario file: `{ duration = "10s", target = "50/s" }`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateStage {
     /// How long it takes; zero is a jump.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub duration: Duration,
     /// The rate at its end.
     pub target: Rate,

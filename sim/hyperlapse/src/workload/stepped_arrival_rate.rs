@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::intake::arriving;
@@ -15,7 +16,7 @@ pub(super) const ABOUT: &str =
     "a rate of arrivals that rises in steps, each a user with one iteration";
 
 /// `kind = "stepped-arrival-rate"`: a rate of arrivals that rises in steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SteppedArrivalRate {
     /// The rate of the first step.
@@ -26,9 +27,11 @@ pub struct SteppedArrivalRate {
     pub steps: u32,
     /// How long each lasts.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub lasting: Duration,
     /// How long it takes from one to the next.
     #[serde(default, with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub ramps: Duration,
     /// Whether arrivals are independent of each other (a Poisson process) instead of evenly spaced.
     #[serde(default)]

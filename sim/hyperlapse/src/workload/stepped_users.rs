@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rhythm::looping;
@@ -13,7 +14,7 @@ pub(super) const ABOUT: &str =
     "a number of users that rises in steps, each in a loop while it is there";
 
 /// `kind = "stepped-users"`: a number of users that rises in steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SteppedUsers {
     /// How many users there are in the first step.
@@ -24,9 +25,11 @@ pub struct SteppedUsers {
     pub steps: u64,
     /// How long each lasts.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub lasting: Duration,
     /// How long it takes from one to the next.
     #[serde(default, with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub ramps: Duration,
     /// How they loop.
     #[serde(skip)]

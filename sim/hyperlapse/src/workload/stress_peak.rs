@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::constant_arrival_rate::validate;
@@ -15,13 +16,14 @@ use crate::units;
 pub(super) const ABOUT: &str = "n arrivals along a smooth step, most of them in the middle";
 
 /// `kind = "stress-peak"`: arrivals along a smooth step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StressPeak {
     /// How many arrive.
     pub users: u64,
     /// Over how long.
     #[serde(with = "crate::units::duration")]
+    #[schemars(schema_with = "crate::units::duration::json_schema")]
     pub duration: Duration,
     /// How many are there at a time.
     #[serde(skip)]
