@@ -1,8 +1,9 @@
 //! What happened when: counts and percentiles per step of virtual time, in bounded memory.
 //!
-//! A run does not know beforehand how long it will be. The series starts with a fine step; when it is
-//! full, neighbours are joined and the step doubles. Five minutes are told second by second, a week
-//! in steps of about half an hour, and both need the same few hundred kilobytes at most.
+//! A run does not know beforehand how long it will be. The series starts with a fine step, a millisecond unless the
+//! scenario says otherwise; when it is full, neighbours are joined to a step twice as long, or five times, so that
+//! steps stay round. Two seconds are told in steps of 10 ms, five minutes second by second, a week in steps of 2,000
+//! seconds, and each needs the same few hundred kilobytes at most.
 //!
 //! What is measured in the step that goes on lies together: counters and a dense histogram. A step that
 //! ends is moved into the columns. An event costs a comparison and an addition or two.
@@ -15,8 +16,8 @@ use super::custom::{Metric, MetricKind, Sample};
 use super::dense::{self, Dense, Sparse};
 use crate::alloc;
 
-/// Points before the step doubles; even.
-pub(crate) const POINTS: usize = 512;
+/// Points before the step grows: a multiple of 2 and of 5.
+pub(crate) const POINTS: usize = 500;
 
 /// Counts, levels and percentiles per step of virtual time since the load started. All columns are
 /// equally long.
@@ -274,7 +275,7 @@ impl SeriesFold {
         self.end_step(alloc::live_bytes());
         let mut point = (at_ns / self.step_ns) as usize;
         while point >= POINTS {
-            // Half as many points end where the upper half begins: the step that has ended stays ended.
+            // What is joined ends where a joined point does: the step that has ended stays ended.
             self.coarsen();
             point = (at_ns / self.step_ns) as usize;
         }
@@ -305,18 +306,21 @@ impl SeriesFold {
         }
     }
 
+    /// Joins neighbours, so that round steps stay round: 1, 2, 10, 20, 100.
     fn coarsen(&mut self) {
-        self.step_ns *= 2;
+        let n = if leads_with_two(self.step_ns) { 5 } else { 2 };
+        self.step_ns *= n;
+        let n = n as usize;
         let past = &mut self.past;
-        past.sums.iter_mut().for_each(|column| halve(column, |a, b| a + b));
-        past.most.iter_mut().for_each(|column| halve(column, |a, b| *a.max(b)));
-        halve(&mut past.response, dense::merged);
-        halve(&mut past.response_max, |a, b| *a.max(b));
-        halve(&mut past.queue_wait, dense::merged);
-        halve(&mut past.queue_wait_max, |a, b| *a.max(b));
-        halve(&mut past.memory, |_, end| *end);
+        past.sums.iter_mut().for_each(|column| joined(column, n, |a, b| a + b));
+        past.most.iter_mut().for_each(|column| joined(column, n, |a, b| *a.max(b)));
+        joined(&mut past.response, n, dense::merged);
+        joined(&mut past.response_max, n, |a, b| *a.max(b));
+        joined(&mut past.queue_wait, n, dense::merged);
+        joined(&mut past.queue_wait_max, n, |a, b| *a.max(b));
+        joined(&mut past.memory, n, |_, end| *end);
         for own in &mut self.own {
-            halve(&mut own.points, |a, b| own.join.both(*a, *b));
+            joined(&mut own.points, n, |a, b| own.join.both(*a, *b));
         }
     }
 
@@ -402,13 +406,23 @@ impl Join {
     }
 }
 
-fn halve<T: Default>(column: &mut Vec<T>, join: impl Fn(&T, &T) -> T) {
-    let len = column.len().div_ceil(2);
+/// Whether it is 2, 20, 200, ….
+fn leads_with_two(mut step_ns: u64) -> bool {
+    while step_ns.is_multiple_of(10) {
+        step_ns /= 10;
+    }
+    step_ns == 2
+}
+
+/// Makes one of each `n` neighbours.
+fn joined<T: Default>(column: &mut Vec<T>, n: usize, join: impl Fn(&T, &T) -> T) {
+    let len = column.len().div_ceil(n);
     for i in 0..len {
-        column[i] = match column.get(2 * i + 1) {
-            Some(second) => join(&column[2 * i], second),
-            None => std::mem::take(&mut column[2 * i]),
-        };
+        let mut all = std::mem::take(&mut column[n * i]);
+        for next in column.iter().take(n * (i + 1)).skip(n * i + 1) {
+            all = join(&all, next);
+        }
+        column[i] = all;
     }
     column.truncate(len);
 }
@@ -434,13 +448,31 @@ mod tests {
         let (series, memory) = series.finish(100_000, 0);
         assert!(series.completed.len() <= POINTS && memory.len() == series.completed.len());
         assert_eq!(series.completed.iter().sum::<u64>(), 100_000);
-        assert_eq!(series.step_ns, 320);
-        assert!(series.completed[..series.completed.len() - 1].iter().all(|n| *n == 320));
+        assert_eq!(series.step_ns, 200);
+        assert!(series.completed[..series.completed.len() - 1].iter().all(|n| *n == 200));
         assert!(series.response_p50_ns.iter().all(|ns| *ns == 4));
         assert!(series.response_max_ns.iter().all(|ns| *ns == 7));
         let of_steps: Vec<u64> =
             series.response.iter().map(|of| of.iter().map(|(_, n)| n).sum()).collect();
         assert_eq!(of_steps, series.completed);
+    }
+
+    #[test]
+    fn steps_stay_round_and_a_chosen_one_keeps_its_multiples() {
+        let steps = |first: u64| {
+            let mut series = fold(first);
+            let mut steps = vec![first];
+            for _ in 0..5 {
+                series.coarsen();
+                steps.push(series.step_ns);
+            }
+            steps
+        };
+        assert_eq!(steps(1_000), [1_000, 2_000, 10_000, 20_000, 100_000, 200_000]);
+        assert_eq!(steps(3), [3, 6, 12, 24, 48, 96]);
+        let mut column = vec![1, 2, 3, 4, 5, 6, 7];
+        joined(&mut column, 5, |a, b| a + b);
+        assert_eq!(column, [15, 13]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::exact::Quantity;
 use crate::explain::Explanation;
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
-use crate::record::{FORMAT, FaultRecord, Host, Outcome, Panic};
+use crate::record::{Capacity, FORMAT, FaultRecord, Host, Outcome, Panic};
 use crate::suite::Finished;
 use crate::threshold::{Judgement, Standing, SweepJudgement};
 use crate::verdict::Failure;
@@ -40,6 +40,7 @@ struct Run<'a> {
     decisions: &'a BTreeMap<String, u64>,
     asked_host: AskedHost,
     metrics: &'a Metrics,
+    capacity: &'a [Capacity],
     memory: Option<&'a Memory>,
     host: HostOfRun<'a>,
 }
@@ -152,6 +153,7 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>) -> String {
         decisions: &record.decisions_by_kind,
         asked_host: AskedHost { random: record.asked_random, clock: record.asked_clock },
         metrics: &record.metrics,
+        capacity: &record.capacity,
         memory: record.memory.as_ref(),
         host: HostOfRun { host: record.host, seed_file },
     };

@@ -108,8 +108,11 @@ fn some(page: &mut Page, which: &str, of: &OperationMetrics) {
 fn over_time(page: &mut Page, series: &Series) {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     const COLUMNS: usize = 60;
+    /// What is shorter is told by its figures.
+    const LONG_NS: u64 = 8_000_000_000;
     let points = &series.completed;
-    if points.len() < 8 || points.iter().all(|n| *n == 0) {
+    let long_ns = (points.len() as u64).saturating_mul(series.step_ns);
+    if points.len() < 8 || long_ns < LONG_NS || points.iter().all(|n| *n == 0) {
         return;
     }
     let per_column = points.len().div_ceil(COLUMNS);

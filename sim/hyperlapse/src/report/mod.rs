@@ -16,6 +16,8 @@ mod explanation;
 mod hgrm;
 #[cfg(feature = "cli")]
 mod hlog;
+#[cfg(feature = "cli")]
+mod html;
 pub mod json;
 #[cfg(feature = "cli")]
 mod junit;
@@ -32,7 +34,6 @@ mod seen;
 mod style;
 mod summary;
 #[cfg(feature = "cli")]
-#[allow(dead_code, unused_imports)]
 pub(crate) mod svg;
 mod text;
 mod trace;

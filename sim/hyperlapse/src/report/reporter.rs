@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{Results, json, markdown, text, trace};
 #[cfg(feature = "cli")]
-use super::{csv, hgrm, hlog, junit};
+use super::{csv, hgrm, hlog, html, junit};
 use crate::suite::{Case, Finished};
 
 /// A report format.
@@ -76,6 +76,8 @@ pub const REPORTERS: &[Reporter] = &[
     #[cfg(feature = "cli")]
     hlog::REPORTER,
     trace::REPORTER,
+    #[cfg(feature = "cli")]
+    html::REPORTER,
 ];
 
 /// The format of that name.

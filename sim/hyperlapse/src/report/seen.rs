@@ -35,6 +35,18 @@ struct Fault {
     asked_for: bool,
 }
 
+/// What a sweep saw of one property, or of one fault.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeenRow<'a> {
+    pub(super) name: &'a str,
+    /// Checks, or strikes.
+    pub(super) times: u64,
+    /// In so many runs.
+    pub(super) runs: u64,
+    /// In how many runs it was broken, and in which seed first; a fault breaks nothing.
+    pub(super) broken: Option<(u64, Option<u64>)>,
+}
+
 impl Seen {
     pub(super) fn add(&mut self, record: &Record) {
         self.runs += 1;
@@ -80,6 +92,24 @@ impl Seen {
             .collect()
     }
 
+    /// The properties, then the faults.
+    pub(super) fn rows(&self) -> impl Iterator<Item = SeenRow<'_>> {
+        let properties = self.properties.iter().map(|(name, property)| SeenRow {
+            name,
+            times: property.checked,
+            // A `sometimes` counts where it was seen, all others where they were looked at.
+            runs: if property.over_the_sweep { property.held } else { property.reached },
+            broken: Some((property.broken, property.first_broken)),
+        });
+        let faults = self.faults.iter().map(|(name, fault)| SeenRow {
+            name,
+            times: fault.struck,
+            runs: fault.in_runs,
+            broken: None,
+        });
+        properties.chain(faults)
+    }
+
     /// The table, for a sweep.
     pub(super) fn table(&self, title: &str, text: &mut String, style: Style) {
         if self.properties.is_empty() && self.faults.is_empty() {
@@ -89,22 +119,18 @@ impl Seen {
             format!("{title:<38} {:>11} {:>9} {:>8} {:>9}", "checks", "in runs", "broken", "first");
         text.push_str(&style.strong(heading.trim_end()));
         text.push('\n');
-        for (name, property) in &self.properties {
-            // A `sometimes` counts where it was seen, all others where they were looked at.
-            let seen = if property.over_the_sweep { property.held } else { property.reached };
-            let first = property.first_broken.map_or(String::new(), count);
-            let line = format!(
-                "  {name:<36} {:>11} {:>9} {:>8} {first:>9}",
-                count(property.checked),
-                count(seen),
-                count(property.broken),
-            );
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        for (name, fault) in &self.faults {
-            let (struck, runs) = (count(fault.struck), count(fault.in_runs));
-            text.push_str(&format!("  fault {name:<30} {struck:>11} {runs:>9}\n"));
+        for row in self.rows() {
+            let (times, runs) = (count(row.times), count(row.runs));
+            match row.broken {
+                None => text.push_str(&format!("  fault {:<30} {times:>11} {runs:>9}\n", row.name)),
+                Some((broken, first)) => {
+                    let (broken, first) = (count(broken), first.map_or(String::new(), count));
+                    let line =
+                        format!("  {:<36} {times:>11} {runs:>9} {broken:>8} {first:>9}", row.name);
+                    text.push_str(line.trim_end());
+                    text.push('\n');
+                }
+            }
         }
         text.push('\n');
     }

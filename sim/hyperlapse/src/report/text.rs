@@ -57,14 +57,12 @@ pub(crate) fn end(results: &Results, wall_ns: Option<u64>, detail: Detail) -> St
 
 /// A failure that was shrunk, and why it fails.
 pub(crate) fn shrunk(of: &Explained, command: &str, coloured: bool) -> String {
-    let (before, after) = of.sizes;
+    let [before, after] = sizes(of);
     let mut text = format!(
-        "shrunk  {} on {}, seed {}\n  {}\n  to {} in {}\n",
+        "shrunk  {} on {}, seed {}\n  {before}\n  to {after} in {}\n",
         of.scenario,
         of.system,
         of.seed,
-        size(before),
-        size(after),
         plural(of.runs, "run"),
     );
     for (path, value) in &of.set {
@@ -73,11 +71,20 @@ pub(crate) fn shrunk(of: &Explained, command: &str, coloured: bool) -> String {
     let line = replay_line(command, &of.seed_file);
     text.push_str(&format!("  replay         {line}\n"));
     if !of.minimal {
-        text.push_str("  note: the search ended at its bound; `shrink` of that file goes on\n");
+        text.push_str(&format!("  {NOT_MINIMAL}\n"));
     }
     text.push('\n');
     text.push_str(&super::explanation(&of.explanation, coloured));
     text
+}
+
+/// What is said of a search that found no end.
+pub(super) const NOT_MINIMAL: &str =
+    "note: the search ended at its bound; `shrink` of that file goes on";
+
+/// How large the failure was, and how large it is.
+pub(super) fn sizes(of: &Explained) -> [String; 2] {
+    [size(of.sizes.0), size(of.sizes.1)]
 }
 
 fn size(size: Size) -> String {

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::load;
 use super::settings::{Settings, SettingsTable};
-use super::{Inner, Scenario, UserKind};
+use super::{Inner, SERIES_STEP, Scenario, UserKind};
 use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source};
 use crate::metrics::Metric;
@@ -131,7 +131,7 @@ pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario,
     let system = word(&mut root, "system", &vocabulary.systems)?;
     let operation = root.read("operation")?.unwrap_or_else(|| "operation".to_owned());
     let deadline = time_above_zero(&mut root, "deadline")?;
-    let series_step = time_above_zero(&mut root, "series_step")?.unwrap_or(Duration::from_secs(1));
+    let series_step = time_above_zero(&mut root, "series_step")?.unwrap_or(SERIES_STEP);
     let strategy = word(&mut root, "strategy", &StrategyChoice::NAMES)?;
     let strategy = strategy.and_then(|name| StrategyChoice::named(&name)).unwrap_or_default();
     let decisions = decisions(&mut root)?;

@@ -34,6 +34,9 @@ pub struct UserKind {
     pub weight: u32,
 }
 
+/// With what a time series begins where its scenario does not say: what tokio's timers resolve.
+pub(crate) const SERIES_STEP: Duration = Duration::from_millis(1);
+
 /// A scenario that was read and validated. Cheap to clone.
 ///
 /// From code; a suite reads its own from files.
@@ -194,7 +197,7 @@ impl ScenarioBuilder {
             metrics: Vec::new(),
             thresholds: Vec::new(),
             deadline: None,
-            series_step: Duration::from_secs(1),
+            series_step: SERIES_STEP,
             strategy: StrategyChoice::None,
             decisions: DecisionKind::BENDS.to_vec(),
             faults: Vec::new(),
@@ -227,7 +230,8 @@ impl ScenarioBuilder {
         self
     }
 
-    /// The step with which the time series begins; a second unless it says otherwise.
+    /// The step with which the time series begins, a millisecond unless it says otherwise. It grows with the load:
+    /// a series has at most 500 points.
     pub fn series_step(mut self, step: Duration) -> Self {
         self.inner.series_step = step;
         self

@@ -73,6 +73,7 @@ impl Recorder {
     }
 
     pub(super) fn capacity(&mut self, at_ns: u64, level: u64) {
+        let _uncounted = crate::alloc::uncounted();
         let full = self.capacity.len() == MOST_LEVELS;
         match self.capacity.last_mut() {
             Some(last) if last.level == level => {}

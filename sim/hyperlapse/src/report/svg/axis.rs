@@ -18,6 +18,7 @@ pub(crate) enum Unit<'a> {
     /// Thousandths of a percent.
     Share,
     /// The n-th of these names: runs of a history, baselines.
+    #[allow(dead_code, reason = "for histories")]
     Names(&'a [String]),
 }
 

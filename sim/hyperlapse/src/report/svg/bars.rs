@@ -19,7 +19,7 @@ pub(crate) fn bars(chart: &Chart<'_>, series: &[Series<'_>], width: i64) -> Stri
             let (left, right) = (frame.x.at(*x), frame.x.at(x + width));
             let (low, high) = (frame.y.at(level), frame.y.at(level + value));
             // A gap between bars, where there is room for one.
-            let gap = if right - left > 40 { 5 } else { 0 };
+            let gap = if right - left > 80 { 8 } else { 0 };
             let class = format!("bar {}", one.class);
             frame.svg.leaf(rect(&class, left, high, (right - left - gap).max(6), low - high));
             level += value;

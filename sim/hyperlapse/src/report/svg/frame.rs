@@ -73,7 +73,7 @@ impl<'a> Frame<'a> {
     pub(super) fn new(chart: &'a Chart<'a>, legend: &[(&str, &str, Swatch)]) -> Self {
         let entries = rows(legend);
         let legend_rows = entries.last().map_or(0, |entry| entry.0 + 1);
-        let top = 230 + legend_rows * ROW;
+        let top = 250 + legend_rows * ROW;
         let bottom = top + PLOT;
         let rugs: Vec<_> = chart.rugs.iter().filter(|rug| !rug.spans.is_empty()).collect();
         let height = bottom + 190 + rugs.len() as i64 * ROW;
@@ -85,7 +85,7 @@ impl<'a> Frame<'a> {
         svg.words(words("name", 0, 130, "start"), chart.name);
         for (row, x, n) in entries {
             let (name, class, swatch) = legend[n];
-            let y = 270 + row * ROW;
+            let y = 280 + row * ROW;
             match swatch {
                 Swatch::Line => {
                     svg.leaf(line(&format!("curve {class}"), (x, y - 35), (x + 160, y - 35)))

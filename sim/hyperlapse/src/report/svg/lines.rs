@@ -13,7 +13,7 @@ pub(crate) struct Band<'a> {
     pub(crate) points: &'a [(i64, i64, i64)],
 }
 
-/// The chart. A band lies under the curves; `limit` is a line across, with its name.
+/// The chart. The first curve lies on top, a band under all; `limit` is a line across, with its name.
 pub(crate) fn lines(
     chart: &Chart<'_>,
     series: &[Series<'_>],
@@ -34,7 +34,7 @@ pub(crate) fn lines(
         let path = format!("{} Z", frame.path(&path, false));
         frame.svg.leaf(Tag::of("path", &format!("fill {}", band.class)).attr("d", &path));
     }
-    for one in series.iter().filter(|one| !one.points.is_empty()) {
+    for one in series.iter().rev().filter(|one| !one.points.is_empty()) {
         let path = frame.path(one.points, false);
         if let ([_], None) = (series, band) {
             let (first, last) = (one.points[0].0, one.points[one.points.len() - 1].0);

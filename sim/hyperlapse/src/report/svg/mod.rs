@@ -33,7 +33,9 @@ pub(crate) use bars::bars;
 pub(crate) use frame::{Chart, Rug, Series};
 pub(crate) use histogram::{Mark, histogram};
 pub(crate) use lanes::{Entry, Kind, Lanes, lanes, width as lanes_width};
-pub(crate) use lines::{Band, lines};
+#[allow(unused_imports, reason = "bands are for histories")]
+pub(crate) use lines::Band;
+pub(crate) use lines::lines;
 pub(crate) use steps::steps;
 pub(crate) use strip::{Dot, Row, strip};
 
