@@ -37,7 +37,7 @@ fn suite(results: &Results, case: &CaseResults) -> TestSuite {
     suite.set_time(Duration::from_nanos(total));
     let class = format!("{scenario}.{system}");
     suite.add_test_cases(case.runs.iter().map(|run| test_case(results, case, run, &class)));
-    for missing in case.summary.missing() {
+    for missing in case.summary.broken_over_the_sweep() {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_type("sweep").set_message(&missing);
         let mut test_case = TestCase::new("sweep", status);

@@ -102,7 +102,7 @@ fn failures(results: &Results, case: &CaseResults, text: &mut String) {
         prose(case.case.scenario.name()),
         prose(&case.case.system)
     ));
-    for missing in summary.missing() {
+    for missing in summary.broken_over_the_sweep() {
         text.push_str(&format!("- **sweep** {}\n", prose(&missing)));
     }
     for ((kind, name), group) in summary.failures.iter().take(FAILURES) {

@@ -113,6 +113,14 @@ impl CaseSummary {
         self.seen.missing()
     }
 
+    /// What no run by itself breaks, and all of them together do.
+    pub(super) fn broken_over_the_sweep(&self) -> Vec<String> {
+        let judgements = self.over_seeds().into_iter();
+        let broken = judgements.filter(|judgement| judgement.standing == Standing::Broken);
+        let told = broken.map(|one| format!("{}: {}", one.threshold, one.measured));
+        self.missing().into_iter().chain(told).collect()
+    }
+
     /// The thresholds that are judged over all runs.
     pub fn over_seeds(&self) -> Vec<SweepJudgement> {
         self.over_seeds.iter().map(OverSeeds::judge).collect()
