@@ -1,14 +1,17 @@
 //! Bad input: each malformed file gets one clear error with its place, on standard error, exit code 2, and
 //! nothing is run. And whatever bytes a file holds, reading it gives an answer and never a panic.
 //!
-//! A file in `tests/malformed/scenario` or `tests/malformed/seed` is a case; its error is a snapshot.
+//! A file in a folder of `tests/malformed` is a case (scenarios, seed files, results to compare, tolerances); its error is
+//! a snapshot.
 
 #[path = "cli/command.rs"]
 mod command;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
+use hyperlapse::compare::{Comparison, Runs, Tolerances};
 use hyperlapse::{SeedFile, Source, Threshold};
 use proptest::prelude::*;
 
@@ -26,10 +29,15 @@ fn files(kind: &str) -> Vec<PathBuf> {
 
 /// What the command says of each file, one below the other.
 fn errors(command: &str, files: &[PathBuf]) -> String {
+    errors_after(&[command], files)
+}
+
+/// The same, with more of the command line before the file.
+fn errors_after(command: &[&str], files: &[PathBuf]) -> String {
     let mut told = String::new();
     for file in files {
         let output = Command::new(command::path())
-            .arg(command)
+            .args(command)
             .arg(file)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
@@ -64,6 +72,22 @@ fn every_malformed_seed_file_has_one_clear_error() {
     let mut files = files("seed");
     files.push(Path::new(FOLDER).join("seed/no-such-file.toml"));
     snapshot("seed", &errors("replay", &files));
+}
+
+const BASELINE: &str = "baselines/suite.json";
+
+#[test]
+fn every_malformed_result_has_one_clear_error() {
+    let mut files = files("result");
+    files.push(Path::new(FOLDER).join("result/no-such-file.json"));
+    files.push(Path::new(FOLDER).into());
+    snapshot("result", &errors_after(&["compare", BASELINE], &files));
+}
+
+#[test]
+fn every_malformed_file_of_tolerances_has_one_clear_error() {
+    let command = ["compare", BASELINE, BASELINE, "--tolerance-file"];
+    snapshot("tolerance", &errors_after(&command, &files("tolerance")));
 }
 
 #[test]
@@ -110,6 +134,43 @@ fn read_seed_file(bytes: &[u8]) {
     }
 }
 
+/// As `compare` does, against itself.
+fn read_result(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match Runs::parse(&Source::new("any.json", text)) {
+        Err(error) => assert!(error.to_string().starts_with("error: "), "{error}"),
+        Ok(runs) => {
+            let of = Comparison::of(&runs, &runs, &Tolerances::default());
+            assert!(!of.expect("it has itself in common").regressed());
+        }
+    }
+}
+
+/// A run with all that a record has, as `run --format json` prints it.
+fn result() -> String {
+    static RESULT: OnceLock<String> = OnceLock::new();
+    RESULT
+        .get_or_init(|| {
+            let suite = conversation_load::suite();
+            let finished = suite.run(&suite.case("mixed", None, &[]).unwrap(), 0);
+            let run = hyperlapse::report::json::run(&finished, None);
+            format!("{{\"format\":{},\"runs\":[{run}]}}", hyperlapse::FORMAT)
+        })
+        .clone()
+}
+
+fn read_tolerances(text: &str) {
+    let mut tolerances = Tolerances::default();
+    if let Err(error) = tolerances.add_file(&Source::new("any.toml", text)) {
+        assert!(error.to_string().starts_with("error: "), "{error}");
+    }
+    if let Err(error) = tolerances.add(text) {
+        assert!(error.to_string().starts_with("error: "), "{error}");
+    }
+}
+
+const TOLERANCES: &str = include_str!("cli/compare.in/compare.toml");
+
 const SCENARIO: &str = include_str!("../sim/scenarios/scenarios/idle-users.toml");
 
 /// A kept seed file, most of its events left out so that slips hit the rest.
@@ -126,6 +187,8 @@ fn what_slips_are_made_in_is_right_without_them() {
     std::fs::write(&path, seed_file()).unwrap();
     let seed_file = SeedFile::read(&path).unwrap();
     assert!(conversation_load::suite().replay_case(&seed_file).is_ok());
+    assert!(Runs::parse(&Source::new("x", result())).is_ok());
+    assert!(Tolerances::default().add_file(&Source::new("x", TOLERANCES)).is_ok());
 }
 
 /// Characters that mean something to TOML or to thresholds, and some that take several bytes.
@@ -269,6 +332,26 @@ proptest! {
         // Half of them end somewhere, perhaps within a character.
         let bytes = text.as_bytes();
         read_seed_file(&bytes[..cut.map_or(bytes.len(), |cut| cut.index(bytes.len() + 1))]);
+    }
+
+    #[test]
+    fn any_text_is_a_result_and_tolerances_or_an_error(text in any::<String>()) {
+        read_result(text.as_bytes());
+        read_tolerances(&text);
+    }
+
+    #[test]
+    fn a_result_with_slips_is_a_result_or_an_error(
+        text in mutated(result()),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let bytes = text.as_bytes();
+        read_result(&bytes[..cut.map_or(bytes.len(), |cut| cut.index(bytes.len() + 1))]);
+    }
+
+    #[test]
+    fn tolerances_with_slips_are_tolerances_or_an_error(text in mutated(TOLERANCES.to_owned())) {
+        read_tolerances(&text);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::error::Category;
 
 /// A text with its name, to point into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +137,43 @@ impl InputError {
     /// error has none.
     pub(crate) fn toml_part(source: &Source, error: &toml::de::Error, part: Range<usize>) -> Self {
         Self::serde(error.message().trim()).at(source, error.span().unwrap_or(part))
+    }
+
+    /// An error of the `serde_json` crate, with its place and the path to it within the whole: `runs[3].seed`.
+    pub(crate) fn json(source: &Source, error: &serde_json::Error, path: &str) -> Self {
+        let told = error.to_string();
+        let message = told.rsplit_once(" at line ").map_or(&*told, |(message, _)| message);
+        let message = match error.classify() {
+            Category::Eof => "the file ends here, before it is complete".to_owned(),
+            Category::Syntax => format!("this is not JSON: {message}"),
+            // A struct can be read from a list of its fields too, which nobody would write.
+            _ if message.contains(", expected struct ") => "expected an object".to_owned(),
+            _ => message.to_owned(),
+        };
+        let mut this = Self::serde(&message);
+        let path = path.trim_end_matches(".?");
+        if !path.is_empty() && path != "." && path != "?" {
+            this = this.context(format_args!("in `{path}`"));
+        }
+        let before: usize = source
+            .text
+            .split_inclusive('\n')
+            .take(error.line().saturating_sub(1))
+            .map(str::len)
+            .sum();
+        // The place is where reading stopped, behind what is wrong.
+        let end = (before + error.column()).min(source.text.len());
+        let wrong = |b: &u8| b.is_ascii_alphanumeric() || b"+-._".contains(b);
+        let word = source.text.as_bytes()[..end].iter().rev().take_while(|b| wrong(b)).count();
+        match error.is_eof() {
+            true => this.at(source, end..end),
+            false => this.at(source, end - word.max(1).min(end)..end),
+        }
+    }
+
+    /// Whether it says where it is.
+    pub(crate) fn has_place(&self) -> bool {
+        self.place.is_some()
     }
 
     /// What serde says, in words of TOML and not of Rust.

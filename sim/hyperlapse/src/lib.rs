@@ -69,6 +69,7 @@
 //! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | the most load that holds | [`Suite::limit`] |
+//! | what moved between two results, and over many | [`mod@compare`] |
 //! | reports | [`report`] |
 //!
 //! # Metrics of your own
@@ -135,6 +136,7 @@ mod build_info;
 pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
+pub mod compare;
 pub mod decision;
 mod environment;
 mod event;

@@ -45,6 +45,8 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Run seed files again and say whether they fail as they did
     Replay(ReplayArgs),
+    /// Tell what moved between two results, or how metrics went over a folder of them
+    Compare(CompareArgs),
     /// Search for the fewest decisions, users and steps that fail as a seed file does, and explain them
     Shrink(ShrinkArgs),
     /// Search for the breaking point: the most load for which everything holds
@@ -171,6 +173,45 @@ pub(super) struct ShrinkArgs {
     pub(super) runs: u64,
 }
 
+#[derive(Debug, Parser)]
+pub(super) struct CompareArgs {
+    /// The JSON of `run` or a baseline; or, alone, a folder of such files, ordered by their names
+    #[arg(value_name = "BASE")]
+    pub(super) base: PathBuf,
+    /// What is compared with it
+    #[arg(value_name = "NEW")]
+    pub(super) new: Option<PathBuf>,
+    /// How much worse a metric may become: response.p95=5%, queue_wait.p95=10ms, "response.max=5% or 10ms",
+    /// completion_rate=1pp, starts.refused=any; without a name it is that of all metrics that have a worse side
+    #[arg(long, value_name = "[METRIC=]HOWMUCH")]
+    pub(super) tolerance: Vec<String>,
+    /// The same from a file: tables [tolerance] and [scenario.NAME], with a default
+    #[arg(long, value_name = "FILE")]
+    pub(super) tolerance_file: Option<PathBuf>,
+    /// Also tell what did not move, what moved no more than seeds differ, and what the host measured
+    #[arg(long)]
+    pub(super) all: bool,
+    /// How it is printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = CompareFormat::Text)]
+    pub(super) format: CompareFormat,
+    /// Write it beside what is printed, such as html=target/trend.html; can be given several times. A file of
+    /// that name is replaced
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = comparison_to)]
+    pub(super) reports: Vec<(CompareFormat, PathBuf)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CompareFormat {
+    /// For people
+    Text,
+    /// For a pull request
+    Markdown,
+    /// One page for a browser, with charts; works offline
+    Html,
+    /// For programs
+    Json,
+}
+
 /// A report and where it goes.
 #[derive(Debug, Clone)]
 pub(super) struct ReportTo {
@@ -255,6 +296,16 @@ pub(super) enum TextOrJson {
     Text,
     /// For programs: one object
     Json,
+}
+
+fn comparison_to(text: &str) -> Result<(CompareFormat, PathBuf), String> {
+    let expected = || "expected the form FORMAT=PATH, such as html=target/trend.html".to_owned();
+    let (name, path) =
+        text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or_else(expected)?;
+    let format = CompareFormat::from_str(name, false).map_err(|_| {
+        format!("there is no format `{name}`: expected one of text, markdown, html, json")
+    })?;
+    Ok((format, PathBuf::from(path)))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {

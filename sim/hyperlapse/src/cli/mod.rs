@@ -9,6 +9,7 @@
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
 //! | [`output`] | where reports go |
 //! | [`limit`] | `limit` |
+//! | [`compare`] | `compare` |
 //! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
 //! | [`init`] | `init`: a scenario file to begin with |
@@ -17,6 +18,7 @@
 mod args;
 mod environment;
 mod init;
+mod compare;
 pub(crate) mod isolate;
 mod limit;
 mod list;
@@ -117,6 +119,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             }
             Command::List => list::list(self, &mut terminal),
             Command::Replay(args) => replay::replay(self, &args, &mut terminal),
+            Command::Compare(args) => compare::compare(&args, &mut terminal),
             Command::Shrink(args) => shrink::shrink(self, &args, &mut terminal),
             Command::Limit(args) => limit::limit(self, &args, &mut terminal),
         };

@@ -8,7 +8,10 @@
 //! | [`explanation()`] | why a run failed, step by step |
 //! | [`limit()`] | a breaking point with its curve |
 //! | [`plan()`] | what a run will do |
+//! | [`compare`] | what moved between two results, and over many |
 
+mod baseline;
+pub mod compare;
 #[cfg(feature = "cli")]
 mod csv;
 mod explanation;

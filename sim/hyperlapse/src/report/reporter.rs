@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Results, json, markdown, text, trace};
+use super::{Results, baseline, json, markdown, text, trace};
 #[cfg(feature = "cli")]
 use super::{csv, hgrm, hlog, html, junit};
 use crate::suite::{Case, Finished};
@@ -78,6 +78,7 @@ pub const REPORTERS: &[Reporter] = &[
     trace::REPORTER,
     #[cfg(feature = "cli")]
     html::REPORTER,
+    baseline::REPORTER,
 ];
 
 /// The format of that name.

@@ -163,6 +163,14 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// A number with its unit, whichever that is, and nothing behind it.
+pub(crate) fn amount(text: &str) -> Option<(Exact, Unit)> {
+    let all = [Unit::Nanoseconds, Unit::Bytes, Unit::Count, Unit::Share, Unit::PerSecond];
+    let mut cursor = Cursor { text, at: 0 };
+    let (amount, unit, _) = cursor.number(&all, false).ok()?;
+    (cursor.at == text.len()).then_some((amount, unit))
+}
+
 /// `1_000`, `99.5`, exactly; with as many digits as anybody measures.
 fn decimal(digits: &str) -> Option<Exact> {
     let digits = digits.replace('_', "");

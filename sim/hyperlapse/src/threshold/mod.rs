@@ -41,6 +41,7 @@ use std::time::Duration;
 use crate::exact::{Comparison, Exact};
 use crate::unit::Unit;
 pub use cursor::ThresholdError;
+pub(crate) use cursor::amount;
 pub use judge::{Judgement, Standing};
 pub use metric::catalogue;
 use metric::{Measure, Metric, Times};
