@@ -16,9 +16,9 @@
 //! | [`exit`] | what the exit code says |
 
 mod args;
+mod compare;
 mod environment;
 mod init;
-mod compare;
 pub(crate) mod isolate;
 mod limit;
 mod list;

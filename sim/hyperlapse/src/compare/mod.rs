@@ -2,20 +2,20 @@
 //!
 //! Same seed, same bytes: two runs of one seed are a difference and no guess, and where the fingerprints are equal
 //! they are the same run. Two sweeps are compared seed by seed where the seeds are the same, and as two samples
-//! where they are not; [`spread`] has the rule and its sources. A regression is what became worse by more than its
-//! [tolerance](tolerance) and by more than the spread, or a promise that fails now and did not, or in more seeds.
+//! where they are not; `spread` has the rule and its sources. A regression is what became worse by more than its
+//! tolerance and by more than the spread, or a promise that fails now and did not, or in more seeds.
 //!
 //! Everything here is a pure function of what [`Runs`] holds, and in integers.
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`measured`] | a run as named numbers, with unit and direction |
-//! | [`runs`] | what stands in a file: the JSON of `run`, or a baseline |
-//! | [`baseline`] | baselines: a file to keep in a repository |
-//! | [`spread`] | median, quartiles, the two tests |
-//! | [`tolerance`] | how much worse a metric may become |
-//! | [`case`] | one scenario on both sides |
-//! | [`history`] | many files in order |
+//! | `measured` | a run as named numbers, with unit and direction |
+//! | `runs` | what stands in a file: the JSON of `run`, or a baseline |
+//! | `baseline` | baselines: a file to keep in a repository |
+//! | `spread` | median, quartiles, the two tests |
+//! | `tolerance` | how much worse a metric may become |
+//! | `case` | one scenario on both sides |
+//! | `history` | many files in order |
 
 pub(crate) mod baseline;
 mod case;
