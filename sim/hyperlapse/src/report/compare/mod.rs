@@ -3,10 +3,10 @@
 //!
 //! | module | what it tells |
 //! | --- | --- |
-//! | [`words`] | what all of them say alike |
-//! | [`text`] | for a terminal of 80 columns |
-//! | [`markdown`] | for a pull request |
-//! | [`html`] | one page with charts |
+//! | `words` | what all of them say alike |
+//! | `text` | for a terminal of 80 columns |
+//! | `markdown` | for a pull request |
+//! | `html` | one page with charts |
 
 #[cfg(feature = "cli")]
 mod html;
