@@ -140,6 +140,7 @@ pub mod compare;
 pub mod decision;
 mod environment;
 mod event;
+mod event_log;
 mod exact;
 mod explain;
 mod guard;

@@ -147,6 +147,52 @@ fn sample(event: &EventKind, name: &str) -> Option<Sample> {
     }
 }
 
+/// A set of kinds of events: a bit for the tag of each.
+fn set(kinds: &[EventKind]) -> u32 {
+    kinds.iter().fold(0, |set, kind| set | 1 << kind.tag())
+}
+
+/// Samples of all kinds.
+fn samples() -> u32 {
+    let samples =
+        [Sample::Added(0), Sample::Stands(0), Sample::Was(true), Sample::Took(0), Sample::Value(0)];
+    set(&samples.map(|sample| EventKind::Sample { metric: "".into(), sample }))
+}
+
+impl Amount {
+    /// The kinds of events that may add to it.
+    fn kinds(self) -> u32 {
+        let completed = EventKind::Completed { response_ns: 0, late_ns: 0 };
+        match self {
+            Amount::Requested => set(&[EventKind::Requested]),
+            Amount::Accepted => set(&[EventKind::Accepted { waited_ns: None }]),
+            Amount::Refused => set(&[EventKind::Refused("".into())]),
+            Amount::Completed => set(&[completed]),
+            Amount::Failed => set(&[EventKind::Failed("".into())]),
+            Amount::Abandoned => set(&[EventKind::Abandoned]),
+            Amount::Cancelled => set(&[EventKind::Cancelled]),
+            Amount::Ended => set(&[completed, EventKind::Failed("".into()), EventKind::Abandoned]),
+            Amount::Dropped => set(&[EventKind::Dropped]),
+            Amount::Interrupted => set(&[EventKind::Interrupted]),
+            Amount::Added(_) | Amount::Yes(_) | Amount::Asked(_) => samples(),
+        }
+    }
+}
+
+impl Number {
+    /// The kinds of events that may add to it: all others are passed over without a closer look.
+    pub(super) fn kinds(self) -> u32 {
+        match self {
+            Number::Sum(amount) | Number::Rate(amount) => amount.kinds(),
+            Number::Share(part, whole) => part.kinds() | whole.kinds(),
+            Number::Times(Timed::Response | Timed::Service, _) => Amount::Completed.kinds(),
+            Number::Times(Timed::QueueWait, _) => Amount::Accepted.kinds(),
+            Number::Times(Timed::StartDelay, _) => set(&[EventKind::BeganLate { late_ns: 0 }]),
+            Number::Times(Timed::Own(_), _) => samples(),
+        }
+    }
+}
+
 impl Timed {
     pub(super) fn of(self, event: &EventKind) -> Option<u64> {
         match (self, event) {

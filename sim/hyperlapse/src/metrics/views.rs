@@ -49,11 +49,15 @@ enum State {
 struct Folding {
     spec: ViewSpec,
     state: State,
+    /// The kinds of events that it may take.
+    takes: u32,
 }
 
 /// All views of a run.
 pub(crate) struct Views {
     views: Vec<Folding>,
+    /// The kinds of events that any of them may take.
+    takes: u32,
     /// When the next window of any view ends, in nanoseconds since the load began.
     next_end_ns: u64,
     broken: Option<Broken>,
@@ -66,7 +70,8 @@ impl Views {
             return None;
         }
         let views: Vec<Folding> = specs.into_iter().map(Folding::new).collect();
-        let mut views = Self { views, next_end_ns: 0, broken: None };
+        let takes = views.iter().fold(0, |takes, view| takes | view.takes);
+        let mut views = Self { views, takes, next_end_ns: 0, broken: None };
         views.next_end_ns = views.next_end();
         Some(Box::new(views))
     }
@@ -100,7 +105,11 @@ impl Views {
         if let Some(at_ns) = at_ns.filter(|_| in_load) {
             self.advance(at_ns);
         }
-        for view in &mut self.views {
+        let kind_of_event = 1 << event.kind.tag();
+        if self.takes & kind_of_event == 0 {
+            return;
+        }
+        for view in self.views.iter_mut().filter(|view| view.takes & kind_of_event != 0) {
             if let Some(broken) = view.fold(at_ns, in_load, event, kind) {
                 self.broken.get_or_insert(broken);
             }
@@ -152,7 +161,11 @@ impl Folding {
                 State::Windows(Box::new(Windows::new(*width_ns, spec.after_ns, content)))
             }
         };
-        Self { spec, state }
+        let takes = match &spec.of {
+            Of::Whole(number) | Of::Windows(number, _) => number.kinds(),
+            Of::Points(_) => 0,
+        };
+        Self { spec, state, takes }
     }
 
     fn fold(

@@ -25,7 +25,7 @@ thread_local! {
     static ACTOR: Cell<Option<Tracked>> = const { Cell::new(None) };
     /// The tracked future that was polled last in the poll of this task.
     static LAST_ACTOR: Cell<Option<Tracked>> = const { Cell::new(None) };
-    /// Where the task that is being polled was spawned; known to tokio's hooks only.
+    /// Where the task that was polled last was spawned; known to tokio's hooks only. See [`polled`].
     static TASK: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
     /// Virtual time as it was read since the runtime parked last; `UNREAD` before, `ELSEWHERE` on threads that are no run's.
     static NOW_NS: Cell<u64> = const { Cell::new(ELSEWHERE) };
@@ -133,11 +133,17 @@ pub(super) fn enter(shared: &Arc<Shared>) -> impl Drop + use<> {
 
 /// Who acts at this moment on this thread.
 pub(super) fn actor() -> Actor {
-    name(ACTOR.get())
+    name(ACTOR.get(), polled())
 }
 
-fn name(tracked: Option<Tracked>) -> Actor {
-    match (tracked, TASK.get()) {
+/// Where the task that is being polled was spawned. tokio knows whether there is one: asking it in the few places that
+/// want to know is less than a second hook, after each poll.
+fn polled() -> Option<&'static Location<'static>> {
+    tokio::task::try_id().and(TASK.get())
+}
+
+fn name(tracked: Option<Tracked>, task: Option<&'static Location<'static>>) -> Actor {
+    match (tracked, task) {
         (Some(Tracked::User(id)), _) => Actor::User(id),
         (Some(Tracked::Body), _) => Actor::World,
         (None, Some(location)) => Actor::Task(place(location).into()),
@@ -176,7 +182,7 @@ pub(super) fn spawned_at() -> Option<String> {
 /// Whether a task is known to be polled: what is asked outside of polls is asked by tokio itself, which measures
 /// its own loop. Without its hooks only the users and the body are known.
 pub(super) fn in_poll() -> bool {
-    TASK.get().is_some() || ACTOR.get().is_some()
+    polled().is_some() || ACTOR.get().is_some()
 }
 
 /// Virtual time of this thread's run; zero before its clock runs.
@@ -320,13 +326,11 @@ pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder) {
             bend::ended(meta.id());
         })
         .on_before_task_poll(|meta| {
+            // Of the poll before: who was polled then is still known.
+            count_poll();
             TASK.set(Some(meta.spawned_at()));
             LAST_ACTOR.set(None);
             bend::before_poll(meta.id());
-        })
-        .on_after_task_poll(|_| {
-            count_poll();
-            TASK.set(None);
         });
 }
 
@@ -367,7 +371,7 @@ fn look_at_the_clock(polls: &mut Polls) {
     }
     polls.since_progress += u64::from(CHECK_EVERY);
     if polls.since_progress > SPIN_LIMIT + SPIN_LIMIT_PER_TASK * polls.tasks {
-        shared.life.spins(polls.since_progress, name(LAST_ACTOR.get()));
+        shared.life.spins(polls.since_progress, name(LAST_ACTOR.get(), TASK.get()));
     }
 }
 

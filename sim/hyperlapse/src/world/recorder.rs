@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::decision::{DecisionKind, StrategyChoice};
-use crate::event::{Event, EventKind, EventLog, Keep};
+use crate::event::{Event, EventKind, Keep};
+use crate::event_log::EventLog;
 use crate::metrics::Collector;
 use crate::plan::Plan;
 use crate::property::{Properties, Property};

@@ -46,9 +46,8 @@ struct Bent {
 
 /// Lets `future` be cancelled, if there is a strategy to ask.
 ///
-/// Inlined, and to be pinned where it is made: the future of an iteration is some hundred bytes, which were copied
-/// three times in every iteration.
-#[inline(always)]
+/// A large future is best pinned where it is made, and given as a reference: that of an iteration is some hundred
+/// bytes, which were copied three times in every iteration.
 pub(in crate::world) fn cancellable<F: Future>(
     scope: Scope,
     address: impl FnOnce() -> Address,

@@ -193,9 +193,11 @@ pub(super) async fn live<F, Fut>(
         if bend::begins(|| address().to_string()) {
             user.begins();
             // Cancelled or done: the user goes on.
-            let iteration = bend::cancellable(Scope::Iteration, address, script(user.clone()));
+            // Pinned where it is made, and wrapped by reference: some hundred bytes that are not copied.
+            let iteration = pin!(script(user.clone()));
+            let iteration = bend::cancellable(Scope::Iteration, address, iteration);
             match terms.cut {
-                None => drop(pin!(iteration).await),
+                None => drop(iteration.await),
                 Some(cut) => {
                     if timeout_at(cut, iteration).await.is_err() {
                         stay.user.emit(EventKind::Interrupted);
