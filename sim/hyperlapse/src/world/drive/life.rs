@@ -190,21 +190,22 @@ pub(super) async fn live<F, Fut>(
         let began = terms.pacing.as_ref().map(|_| Instant::now());
         let user = &stay.user;
         let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
+        let mut in_time = true;
         if bend::begins(|| address().to_string()) {
             user.begins();
-            // Cancelled or done: the user goes on.
             // Pinned where it is made, and wrapped by reference: some hundred bytes that are not copied.
             let iteration = pin!(script(user.clone()));
             let iteration = bend::cancellable(Scope::Iteration, address, iteration);
+            // Cancelled or done: the user goes on.
             match terms.cut {
                 None => drop(iteration.await),
-                Some(cut) => {
-                    if timeout_at(cut, iteration).await.is_err() {
-                        stay.user.emit(EventKind::Interrupted);
-                        break;
-                    }
-                }
+                Some(cut) => in_time = timeout_at(cut, iteration).await.is_ok(),
             }
+        }
+        if !in_time {
+            // What it was at is over by now, and told.
+            stay.user.emit(EventKind::Interrupted);
+            break;
         }
         let time = terms.pause.sample(&stay.user, "pause");
         let paced = began
