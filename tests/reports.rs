@@ -29,6 +29,14 @@ impl Told {
     fn of(suite: &Suite, case: Case, seeds: std::ops::Range<u64>) -> Self {
         let runs = seeds.map(|seed| {
             let mut finished = suite.trace(&case, seed);
+            finished.record.profile = suite.profile(&case, seed).record.profile;
+            for task in
+                finished.record.profile.iter_mut().flat_map(|profile| profile.tasks.values_mut())
+            {
+                // Of this build, and of this moment.
+                task.allocations = 0;
+                task.cpu_ns = task.polls * 1_000;
+            }
             finished.record.memory = None;
             finished.record.host = Host::default();
             let name = format!("out/{}-{}-seed-{seed}.toml", case.scenario.name(), case.system);

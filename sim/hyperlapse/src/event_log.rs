@@ -324,7 +324,7 @@ mod tests {
         let mut log = EventLog::new(Keep::All);
         all.iter().for_each(|event| log.push(event));
         let short = log.kept.iter().filter(|kept| kept.full.is_none()).count();
-        assert_eq!(short, 2 * 13, "of the world and of a user, those without a text");
+        assert_eq!(short, 2 * 14, "of the world and of a user, those without a text");
         assert_eq!(log.into_kept().0, all);
     }
 }

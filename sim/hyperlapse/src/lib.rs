@@ -148,6 +148,7 @@ mod input;
 mod limit;
 mod metrics;
 mod plan;
+mod profile;
 mod property;
 mod random;
 mod record;
@@ -185,6 +186,7 @@ pub use metrics::{
 };
 pub use plan::Plan;
 pub use plan::PlannedPart;
+pub use profile::{ResourceProfile, TaskProfile, UserTime};
 pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
 pub use random::{RandomExt, StreamRng, Streams};
 pub use record::{

@@ -14,6 +14,7 @@ use crate::event::{Event, Fingerprint};
 use crate::explain::place::Places;
 use crate::guard::HostSource;
 use crate::metrics::{Memory, Metrics};
+use crate::profile::ResourceProfile;
 use crate::property::{PropertyKind, PropertyRecord};
 use crate::units;
 
@@ -81,6 +82,9 @@ pub struct Record {
     pub(crate) askers: Vec<(HostSource, String)>,
     /// Heap bytes; `None` without [`crate::CountingAllocator`].
     pub memory: Option<Memory>,
+    /// Where the time went, for a run that was to find that out.
+    #[serde(skip)]
+    pub profile: Option<ResourceProfile>,
     /// The last events, or all of them where they were asked for.
     #[serde(skip)]
     pub kept_events: Vec<Event>,

@@ -402,6 +402,11 @@ impl<S: Clone + Send + 'static> Suite<S> {
         self.run_with(case, RunOptions { keep: Keep::All, ..RunOptions::seed(seed) })
     }
 
+    /// Runs a case and finds out where its time goes. In this process, whatever the options of the case are.
+    pub fn profile(&self, case: &Case, seed: u64) -> Finished {
+        self.run_here(case, RunOptions { profile: true, ..RunOptions::seed(seed) })
+    }
+
     pub(crate) fn run_with(&self, case: &Case, options: RunOptions) -> Finished {
         #[cfg(feature = "cli")]
         if options.isolate {

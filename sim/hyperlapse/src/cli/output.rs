@@ -14,7 +14,7 @@ use super::Stop;
 use super::args::{ReportTo, RunArgs};
 use crate::event::Keep;
 use crate::input::InputError;
-use crate::report::{Growing, Make, OneRun, REPORTERS, Reporter, Results};
+use crate::report::{Growing, Make, Needs, OneRun, REPORTERS, Reporter, Results};
 use crate::suite::{Case, Finished, Suite};
 use crate::units;
 use crate::world::RunOptions;
@@ -142,15 +142,15 @@ impl OfRuns {
         run: OneRun<'_>,
         options: &RunOptions,
     ) -> Result<Option<String>, Stop> {
-        let mut traced = None;
+        let mut again = Again::default();
         for (reporter, to) in &self.files {
             let path = match to {
                 Each::File(path) => path.clone(),
                 Each::Folder(folder) => self.path(folder, reporter, case, run.finished),
             };
-            write(&path, &of_run(reporter, suite, run, options, &mut traced))?;
+            write(&path, &of_run(reporter, suite, run, options, &mut again))?;
         }
-        Ok(self.printed.map(|reporter| of_run(reporter, suite, run, options, &mut traced)))
+        Ok(self.printed.map(|reporter| of_run(reporter, suite, run, options, &mut again)))
     }
 
     fn path(&self, folder: &Path, reporter: &Reporter, case: usize, of: &Finished) -> PathBuf {
@@ -196,11 +196,11 @@ impl OfAll {
                 for kept in case.kept.values() {
                     let seed = kept.finished.record.seed;
                     let options = RunOptions { seed, ..options.clone() };
-                    let mut traced = None;
+                    let mut again = Again::default();
                     let of_one = |one: &&Reporter| matches!(one.make, Make::EachRun { .. });
                     for reporter in REPORTERS.iter().filter(of_one) {
                         let run = kept.as_run();
-                        let text = of_run(reporter, suite, run, &options, &mut traced);
+                        let text = of_run(reporter, suite, run, &options, &mut again);
                         write(&of_runs.path(&folder, reporter, number, run.finished), &text)?;
                     }
                 }
@@ -224,33 +224,44 @@ fn file_name(reporter: &Reporter) -> String {
     format!("hyperlapse.{}", reporter.extension)
 }
 
-/// The report of one run. `traced` is that run with its events, once a report has asked for them.
+/// A run played again, once a report has asked for more than every run has.
+#[derive(Default)]
+struct Again {
+    traced: Option<Finished>,
+    profiled: Option<Finished>,
+}
+
+/// The report of one run.
 fn of_run<S: Clone + Send + 'static>(
     reporter: &Reporter,
     suite: &Suite<S>,
     run: OneRun<'_>,
     options: &RunOptions,
-    traced: &mut Option<Finished>,
+    again: &mut Again,
 ) -> String {
-    let Make::EachRun { make, events } = reporter.make else {
+    let Make::EachRun { make, needs } = reporter.make else {
         unreachable!("{} is no report of one run", reporter.name)
     };
-    if !events {
-        return make(&run);
+    let finished = match needs {
+        Needs::Nothing => return make(&run),
+        Needs::Events => again.traced.get_or_insert_with(|| {
+            let options = RunOptions { keep: Keep::Last(EVENTS), ..options.clone() };
+            suite.run_with(run.case, options)
+        }),
+        Needs::Profile => again.profiled.get_or_insert_with(|| {
+            // Another process could not hand over where its time went.
+            let options = RunOptions { profile: true, isolate: false, ..options.clone() };
+            suite.run_with(run.case, options)
+        }),
+    };
+    let record = &run.finished.record;
+    if finished.record.fingerprint != record.fingerprint {
+        super::complain(format_args!(
+            "note: {} on {} came to other events when seed {} was run again for {}",
+            record.scenario, record.system, record.seed, reporter.name
+        ));
     }
-    let traced = traced.get_or_insert_with(|| {
-        let options = RunOptions { keep: Keep::Last(EVENTS), ..options.clone() };
-        let again = suite.run_with(run.case, options);
-        let record = &run.finished.record;
-        if again.record.fingerprint != record.fingerprint {
-            super::complain(format_args!(
-                "note: {} on {} came to other events when seed {} was run again for a trace",
-                record.scenario, record.system, record.seed
-            ));
-        }
-        again
-    });
-    make(&OneRun { finished: traced, ..run })
+    make(&OneRun { finished, ..run })
 }
 
 /// Scenario and system, in letters that every file system takes; a number where another case has the same.

@@ -120,7 +120,7 @@ impl Collector {
             kinds: (0..kinds).map(|_| Group::default()).collect(),
             tags: TagTable::default(),
             tagged: Vec::new(),
-            users: Users::new(kind_of_user),
+            users: Users::new(kind_of_user, kinds),
             custom: CustomFold::new(metrics),
             interrupted: 0,
             dropped: 0,

@@ -57,7 +57,10 @@ pub(crate) struct Users {
     known: Vec<User>,
     /// Those who come beyond them, while they are there. In order, since it is told who waits.
     others: BTreeMap<u32, User>,
-    spent: TimeSpent,
+    /// What users of each kind have spent their time with.
+    spent: Vec<TimeSpent>,
+    /// How long faults have held users of each kind up, in nanoseconds.
+    held_up_ns: Vec<u64>,
 }
 
 impl fmt::Debug for Users {
@@ -67,10 +70,20 @@ impl fmt::Debug for Users {
 }
 
 impl Users {
-    /// The kinds of the users that are known beforehand.
-    pub(super) fn new(kinds: &[u16]) -> Self {
-        let known = kinds.iter().map(|kind| User::absent(*kind)).collect();
-        Self { known, others: BTreeMap::new(), spent: TimeSpent::default() }
+    /// The kinds of the users that are known beforehand, and how many kinds there are; 0 when users are all alike.
+    pub(super) fn new(kind_of_user: &[u16], kinds: usize) -> Self {
+        let known = kind_of_user.iter().map(|kind| User::absent(*kind)).collect();
+        let kinds = kinds.max(1);
+        let spent = vec![TimeSpent::default(); kinds];
+        Self { known, others: BTreeMap::new(), spent, held_up_ns: vec![0; kinds] }
+    }
+
+    /// A fault holds a user up for so long.
+    pub(crate) fn hold_up(&mut self, id: u32, ns: u64) {
+        let user = self.known.get(id as usize).or_else(|| self.others.get(&id));
+        if let Some(user) = user {
+            self.held_up_ns[user.kind as usize] += ns;
+        }
     }
 
     /// A user of this kind is about to arrive.
@@ -91,7 +104,7 @@ impl Users {
         };
         let of = user.kind;
         if let Some(doing) = Doing::after(kind) {
-            user.turn_to(doing, at_ns, &mut self.spent);
+            user.turn_to(doing, at_ns, &mut self.spent[of as usize]);
             if doing == Doing::Absent && !is_known {
                 self.others.remove(&id);
             }
@@ -109,13 +122,25 @@ impl Users {
         self.present().map(|(id, user)| (id, user.doing, user.since_ns))
     }
 
-    /// What they have spent their time with until now, those that are still there included.
-    pub(super) fn time_spent(&self, now_ns: u64) -> TimeSpent {
-        let mut spent = self.spent;
+    /// What those of each kind have spent their time with until now, those that are still there included; and how long
+    /// faults have held them up, in nanoseconds.
+    pub(crate) fn time_of_kinds(&self, now_ns: u64) -> Vec<(TimeSpent, u64)> {
+        let mut spent = self.spent.clone();
         for (_, mut user) in self.present().map(|(id, user)| (id, *user)) {
-            user.turn_to(Doing::Absent, now_ns, &mut spent);
+            let kind = user.kind as usize;
+            user.turn_to(Doing::Absent, now_ns, &mut spent[kind]);
         }
-        spent
+        spent.into_iter().zip(self.held_up_ns.iter().copied()).collect()
+    }
+
+    /// The same of all of them.
+    pub(super) fn time_spent(&self, now_ns: u64) -> TimeSpent {
+        let of_kinds = self.time_of_kinds(now_ns).into_iter();
+        of_kinds.fold(TimeSpent::default(), |all, (of, _)| TimeSpent {
+            idle_ns: all.idle_ns + of.idle_ns,
+            waiting_ns: all.waiting_ns + of.waiting_ns,
+            operating_ns: all.operating_ns + of.operating_ns,
+        })
     }
 }
 
@@ -153,7 +178,7 @@ mod tests {
             (31, EventKind::Left),
         ];
         for kinds in [&[0, 1][..], &[]] {
-            let mut users = Users::new(kinds);
+            let mut users = Users::new(kinds, 2);
             users.announce(1, 1);
             users.announce(0, 0);
             for (at_ns, kind) in &day {

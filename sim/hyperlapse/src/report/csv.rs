@@ -3,7 +3,7 @@
 //! Whole numbers only, times in nanoseconds, as in the record. Metrics of the scenario's own stand last, as
 //! `custom.NAME`, since one may be called as a column is. What a spreadsheet or a notebook takes as it is.
 
-use super::reporter::{Make, OneRun, Reporter};
+use super::reporter::{Make, Needs, OneRun, Reporter};
 use crate::metrics::Series;
 
 /// For spreadsheets.
@@ -11,7 +11,7 @@ pub(super) const REPORTER: Reporter = Reporter {
     name: "csv",
     about: "CSV of the time series of one run: a row for each step of virtual time",
     extension: "csv",
-    make: Make::EachRun { make: csv, events: false },
+    make: Make::EachRun { make: csv, needs: Needs::Nothing },
 };
 
 fn csv(run: &OneRun<'_>) -> String {

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::reporter::{Make, OneRun, Reporter};
+use super::reporter::{Make, Needs, OneRun, Reporter};
 use crate::metrics::LatencyRecord;
 
 /// For the plotter of HdrHistogram.
@@ -14,7 +14,7 @@ pub(super) const REPORTER: Reporter = Reporter {
     name: "hgrm",
     about: "HdrHistogram's percentile distribution of the response times of one run",
     extension: "hgrm",
-    make: Make::EachRun { make: hgrm, events: false },
+    make: Make::EachRun { make: hgrm, needs: Needs::Nothing },
 };
 
 /// Lines until half of what is left to 100 % is told.

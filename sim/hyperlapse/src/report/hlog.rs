@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
 
-use super::reporter::{Make, OneRun, Reporter};
+use super::reporter::{Make, Needs, OneRun, Reporter};
 use crate::metrics::{self, Metrics};
 use crate::world::EPOCH;
 
@@ -19,7 +19,7 @@ pub(super) const REPORTER: Reporter = Reporter {
     name: "hlog",
     about: "HdrHistogram's interval log (V2) of the response times of one run",
     extension: "hlog",
-    make: Make::EachRun { make: hlog, events: false },
+    make: Make::EachRun { make: hlog, needs: Needs::Nothing },
 };
 
 fn hlog(run: &OneRun<'_>) -> String {

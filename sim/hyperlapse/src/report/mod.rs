@@ -16,6 +16,8 @@ pub mod compare;
 mod csv;
 mod explanation;
 #[cfg(feature = "cli")]
+mod flame;
+#[cfg(feature = "cli")]
 mod hgrm;
 #[cfg(feature = "cli")]
 mod hlog;
@@ -30,6 +32,7 @@ mod markdown;
 mod measured;
 mod page;
 mod plan;
+mod profile;
 mod reporter;
 mod results;
 mod run;
@@ -44,7 +47,7 @@ mod trace;
 pub use explanation::explanation;
 pub use limit::{limit, limit_json};
 pub use plan::plan;
-pub use reporter::{Growing, Make, OneRun, REPORTERS, Reporter, reporter};
+pub use reporter::{Growing, Make, Needs, OneRun, REPORTERS, Reporter, reporter};
 pub use results::{CaseResults, Explained, KEPT_FAILING, Kept, Results, RunLine, TOLD_FAILING};
 pub use run::{Detail, run};
 #[cfg(feature = "cli")]

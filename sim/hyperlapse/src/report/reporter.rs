@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use super::{Results, baseline, json, markdown, text, trace};
+use super::{Results, baseline, json, markdown, profile, text, trace};
 #[cfg(feature = "cli")]
-use super::{csv, hgrm, hlog, html, junit};
+use super::{csv, flame, hgrm, hlog, html, junit};
 use crate::suite::{Case, Finished};
 
 /// A report format.
@@ -34,10 +34,21 @@ pub enum Make {
     EachRun {
         /// The file.
         make: fn(&OneRun<'_>) -> String,
-        /// Whether it needs [every event](crate::Keep::All): then the run is played again for it, since keeping
-        /// events costs heap that is not the system's.
-        events: bool,
+        /// What the run must have beyond what every run has.
+        needs: Needs,
     },
+}
+
+/// What a report of one run tells of that not every run has: then the run is played again for it, since keeping events
+/// costs heap that is not the system's, and looking at the host's clock costs time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing more.
+    Nothing,
+    /// [Every event](crate::Keep::All).
+    Events,
+    /// Where its time went.
+    Profile,
 }
 
 /// The parts of a report that grows.
@@ -76,6 +87,11 @@ pub const REPORTERS: &[Reporter] = &[
     #[cfg(feature = "cli")]
     hlog::REPORTER,
     trace::REPORTER,
+    profile::REPORTER,
+    #[cfg(feature = "cli")]
+    flame::OF_USERS,
+    #[cfg(feature = "cli")]
+    flame::OF_TASKS,
     #[cfg(feature = "cli")]
     html::REPORTER,
     baseline::REPORTER,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::reporter::{Make, OneRun, Reporter};
+use super::reporter::{Make, Needs, OneRun, Reporter};
 use crate::event::{Actor, Event, EventKind};
 use crate::metrics::{Sample, Tags};
 use crate::record::Record;
@@ -23,7 +23,7 @@ pub(super) const REPORTER: Reporter = Reporter {
     name: "trace",
     about: "Chrome trace of one run, which Perfetto opens: users as tracks, operations as spans",
     extension: "trace.json",
-    make: Make::EachRun { make: trace, events: true },
+    make: Make::EachRun { make: trace, needs: Needs::Events },
 };
 
 /// All tracks are of one process: the run.

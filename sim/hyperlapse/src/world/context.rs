@@ -179,6 +179,18 @@ pub(super) fn spawned_at() -> Option<String> {
     (!location.file().contains("hyperlapse/src/world")).then(|| place(location))
 }
 
+/// Tasks that are spawned here, in words where they are the world's own.
+pub(super) fn place_of_task(location: &Location<'_>) -> String {
+    let file = location.file().replace('\\', "/");
+    if file.ends_with("hyperlapse/src/world/drive.rs") {
+        return "virtual users".to_owned();
+    }
+    if file.ends_with("hyperlapse/src/world/mod.rs") {
+        return "the scenario's body".to_owned();
+    }
+    place(location)
+}
+
 /// Whether a task is known to be polled: what is asked outside of polls is asked by tokio itself, which measures
 /// its own loop. Without its hooks only the users and the body are known.
 pub(super) fn in_poll() -> bool {
@@ -315,22 +327,31 @@ fn tasks(change: i64) {
 
 /// Tells tokio's runtime to report spawns, ends and polls of every task.
 #[cfg(tokio_unstable)]
-pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder) {
+pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder, profiled: bool) {
+    if profiled {
+        builder.on_after_task_poll(|_| super::profiler::after_poll());
+    }
     builder
         .on_task_spawn(move |meta| {
             tasks(1);
             bend::spawned(meta.id());
+            if profiled {
+                super::profiler::spawned(meta.spawned_at());
+            }
         })
         .on_task_terminate(move |meta| {
             tasks(-1);
             bend::ended(meta.id());
         })
-        .on_before_task_poll(|meta| {
+        .on_before_task_poll(move |meta| {
             // Of the poll before: who was polled then is still known.
             count_poll();
             TASK.set(Some(meta.spawned_at()));
             LAST_ACTOR.set(None);
             bend::before_poll(meta.id());
+            if profiled {
+                super::profiler::before_poll(meta.spawned_at());
+            }
         });
 }
 

@@ -14,6 +14,7 @@
 //! | [`biased`] | the lock around it, which costs the run's own thread nothing |
 //! | [`host`] | random bytes and time, from the seed instead of from the host |
 //! | [`bend`] | where decisions are asked for and carried out |
+//! | [`profiler`] | what tasks take of the host, by where they were spawned |
 //! | [`listen`] | what the system says through `tracing`, for explanations |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
 
@@ -25,11 +26,13 @@ mod context;
 mod drive;
 pub(crate) mod host;
 mod listen;
+mod profiler;
 mod recorder;
 mod sample;
 mod sim;
 mod user;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -46,6 +49,7 @@ use crate::event::Keep;
 use crate::explain::place::Places;
 use crate::guard::HostSource;
 use crate::metrics::Memory;
+use crate::profile::TaskProfile;
 use crate::property::Property;
 use crate::record::{Host, MAX_WAITING, Outcome, Profile, Record, Waiting};
 use crate::scenario::Scenario;
@@ -84,6 +88,8 @@ pub struct RunOptions {
     pub moved: Option<HostSource>,
     /// Whether the run has a process of its own, as far as it is one of a suite's command; see [`Suite::main`](crate::Suite::main).
     pub isolate: bool,
+    /// Whether it is found out where its time goes: slower by far, with the same events.
+    pub profile: bool,
     /// Where to tell, now and then, how far the run has come.
     pub reached: Option<Reached>,
     /// Time on the host's clock without any sign of life after which the run is given up.
@@ -101,6 +107,7 @@ impl Default for RunOptions {
             strategy: StrategyChoice::default(),
             places: false,
             isolate: false,
+            profile: false,
             names_askers: false,
             moved: None,
             reached: None,
@@ -213,6 +220,7 @@ struct Ended {
     taken: bend::Taken,
     places: Places,
     asked: Asked,
+    tasks: BTreeMap<String, TaskProfile>,
 }
 
 impl Ended {
@@ -225,6 +233,7 @@ impl Ended {
             taken: bend::Taken::default(),
             places: Places::default(),
             asked: Asked::default(),
+            tasks: BTreeMap::new(),
         }
     }
 }
@@ -270,9 +279,14 @@ where
     let listening = how.places.then(listen::begin);
     host::seed_this_thread(shared.streams(), how.moved);
     let select = bend::select_seed().unwrap_or(shared.streams().seed());
-    let runtime =
-        runtime(select ^ u64::from(how.moved == Some(HostSource::Select)).rotate_right(7));
+    let runtime = runtime(
+        select ^ u64::from(how.moved == Some(HostSource::Select)).rotate_right(7),
+        how.profile,
+    );
     host::count(how.names_askers);
+    if how.profile {
+        profiler::begin();
+    }
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
         let outcome = root(shared, body).await;
@@ -286,6 +300,7 @@ where
     // What tasks do when they are torn down is not part of the run.
     shared.close();
     drop(listening);
+    let tasks = profiler::end();
     let taken = bend::end();
     let places = bend::place::end();
     let asked = host::release_this_thread();
@@ -300,10 +315,11 @@ where
         taken,
         places: places.map(Places::of).unwrap_or_default(),
         asked,
+        tasks,
     }
 }
 
-fn runtime(seed: u64) -> tokio::runtime::Runtime {
+fn runtime(seed: u64, profiled: bool) -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true);
     context::install_park_hooks(&mut builder);
@@ -312,10 +328,10 @@ fn runtime(seed: u64) -> tokio::runtime::Runtime {
         let mut bytes = *b"tokio 00000000";
         bytes[6..].copy_from_slice(&seed.to_le_bytes());
         builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&bytes));
-        context::install_task_hooks(&mut builder);
+        context::install_task_hooks(&mut builder, profiled);
     }
     #[cfg(not(tokio_unstable))]
-    let _ = seed;
+    let _ = (seed, profiled);
     builder.build().expect("a runtime without an I/O driver needs nothing that could be missing")
 }
 

@@ -7,6 +7,7 @@ use crate::event::{Event, EventKind, Keep};
 use crate::event_log::EventLog;
 use crate::metrics::Collector;
 use crate::plan::Plan;
+use crate::profile::{ResourceProfile, UserTime};
 use crate::property::{Properties, Property};
 use crate::record::{Capacity, FaultRecord, Host, MAX_PANICS, Panic, Record};
 use crate::scenario::Scenario;
@@ -92,7 +93,7 @@ impl Recorder {
         iterations: u64,
         host: Host,
     ) -> Record {
-        let Ended { outcome, virtual_ns, mut memory, taken, places, asked } = ended;
+        let Ended { outcome, virtual_ns, mut memory, taken, places, asked, tasks } = ended;
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
         let started_ns = self.collector.started_ns();
         let since_load =
@@ -101,6 +102,12 @@ impl Recorder {
         let (fingerprint, events) = (self.log.fingerprint(), self.log.count());
         let (kept_events, checkpoints) = self.log.into_kept();
         let live_bytes = memory.as_ref().map_or(0, |memory| memory.after);
+        let profile = options.profile.then(|| {
+            let of_kinds = self.collector.users.time_of_kinds(virtual_ns);
+            let names = kinds.iter().map(String::as_str).chain(kinds.is_empty().then_some("users"));
+            let users = names.map(str::to_owned).zip(of_kinds.into_iter().map(UserTime::from));
+            ResourceProfile { users: users.collect(), tasks }
+        });
         let (metrics, live) = self.collector.finish(&kinds, iterations, virtual_ns, live_bytes);
         if let Some(memory) = &mut memory {
             memory.series = live;
@@ -131,6 +138,7 @@ impl Recorder {
             asked_clock: asked.clock,
             askers: crate::guard::askers(asked),
             memory,
+            profile,
             kept_events,
             checkpoints,
             host,

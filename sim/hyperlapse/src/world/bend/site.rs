@@ -6,6 +6,7 @@ use super::operation::{abandon, in_iteration};
 use super::{ASKED, asks, place, with};
 use crate::decision::{Address, Decision, DecisionKind, Kinds};
 use crate::event::{EventKind, Text};
+use crate::units;
 use crate::world::context::{self, StruckPanic};
 use crate::world::sim::Shared;
 
@@ -49,13 +50,25 @@ pub(in crate::world) async fn step(
             }
             DecisionKind::Error => return Err(shared.fault_error(site).into()),
             DecisionKind::Slow => {
+                hold_up(shared, &visitor, u64::from(decision.amount) * 1_000_000);
                 tokio::time::sleep(Duration::from_millis(decision.amount.into())).await;
             }
-            DecisionKind::Stall => takes = work.saturating_mul(decision.amount),
+            DecisionKind::Stall => {
+                takes = work.saturating_mul(decision.amount);
+                hold_up(shared, &visitor, units::nanos(takes.saturating_sub(work)));
+            }
             _ => unreachable!("only faults are asked for at a site"),
         }
     }
     Ok(takes)
+}
+
+/// The visitor is held up for so long, if it is a user.
+fn hold_up(shared: &Shared, visitor: &Visitor<'_>, ns: u64) {
+    let user = visitor.actor.strip_prefix("user-").and_then(|id| id.parse().ok());
+    if let Some(user) = user {
+        shared.with(|recorder| recorder.collector.users.hold_up(user, ns));
+    }
 }
 
 /// What strikes at this visit.
