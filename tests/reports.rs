@@ -143,6 +143,12 @@ fn readable(format: &str, report: &str) -> String {
             text + "\n"
         }
         "hlog" => rules::read_interval_logs(report),
+        // The rest is how a library draws them.
+        "flame" | "flame-host" => {
+            let frames =
+                report.lines().filter(|line| line.contains("<title>") || line.contains("seed"));
+            frames.map(|line| line.trim().to_owned() + "\n").collect()
+        }
         // Heap bytes are taken out of the runs, and that they were not measured is not true.
         "text" => {
             let lines = report.split_inclusive('\n');
@@ -185,7 +191,11 @@ fn every_format_of_a_passing_a_failing_and_a_swept_scenario_reads_as_it_did() {
         for reporter in REPORTERS {
             let report = told.report(reporter);
             let name = format!("{}-{what}", reporter.name);
-            insta::assert_snapshot!(name, readable(reporter.name, &report));
+            let of_tasks = matches!(reporter.name, "profile" | "flame-host");
+            // Without tokio's hooks nobody tells of tasks.
+            if cfg!(tokio_unstable) || !of_tasks {
+                insta::assert_snapshot!(name, readable(reporter.name, &report));
+            }
         }
     }
 }
