@@ -206,12 +206,12 @@ where
             Repeat::Shared(total) => Until::Shared(Arc::new(AtomicU64::new(total))),
             Repeat::For(_) => Until::End,
         };
-        let terms = Terms::looping(until, ends, rhythm);
+        let terms = Arc::new(Terms::looping(until, ends, rhythm));
         self.crowd.more(wave.users.len() as u64);
         for id in wave.users.clone().map(|user| first_user + user) {
             let kind = self.sim.shared().plan().kind_of_user[id as usize];
             let offset = self.sim.shared().plan().offset(id);
-            self.spawn(User::new(self.sim.clone(), id, kind), offset, terms.clone(), None);
+            self.spawn(User::new(self.sim.clone(), id, kind), offset, Arc::clone(&terms), None);
         }
     }
 
@@ -234,17 +234,18 @@ where
                 }
             },
         };
-        let terms = Terms {
+        let terms = Arc::new(Terms {
             until: Until::Iteration(1),
             ends: None,
             cut: ends.map(|ends| self.started + ends),
             pause: Pause::NONE,
             pacing: None,
-        };
+        });
         self.crowd.more(1);
         let user = User::new(self.sim.clone(), id, kind);
         let intended = self.started + at;
-        self.spawn(user, Duration::ZERO, terms, Some(life::Intended { at: intended, room }));
+        let intended = Box::new(life::Intended { at: intended, room });
+        self.spawn(user, Duration::ZERO, terms, Some(intended));
     }
 
     /// As many users as the script says, until the part is over. Who came last goes first, after the iteration under way.
@@ -270,7 +271,7 @@ where
                 present.push(Arc::clone(&leaves));
                 self.crowd.more(1);
                 let terms = Terms::looping(Until::Told(leaves), Some(ends), rhythm);
-                self.spawn(user, Duration::ZERO, terms, None);
+                self.spawn(user, Duration::ZERO, Arc::new(terms), None);
             }
             if timeout_at(ends, wanted.changed()).await.is_err() {
                 return;
@@ -286,7 +287,13 @@ where
         id
     }
 
-    fn spawn(&self, user: User, offset: Duration, terms: Terms, intended: Option<life::Intended>) {
+    fn spawn(
+        &self,
+        user: User,
+        offset: Duration,
+        terms: Arc<Terms>,
+        intended: Option<Box<life::Intended>>,
+    ) {
         let id = user.id();
         if bend::skips(|| format!("user-{id}")) {
             self.crowd.one_less();

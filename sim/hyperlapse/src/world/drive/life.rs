@@ -30,8 +30,7 @@ pub(super) enum Until {
     Told(Arc<AtomicBool>),
 }
 
-/// On what terms users come.
-#[derive(Clone)]
+/// On what terms users come. Shared by those of a wave: a user of a million has room for little more than its script.
 pub(super) struct Terms {
     pub(super) until: Until,
     /// No iteration begins from then on.
@@ -158,8 +157,8 @@ pub(super) async fn live<F, Fut>(
     mut stay: Stay,
     script: Arc<F>,
     offset: Duration,
-    terms: Terms,
-    intended: Option<Intended>,
+    terms: Arc<Terms>,
+    intended: Option<Box<Intended>>,
 ) where
     F: Fn(User) -> Fut,
     Fut: Future<Output = ()>,
@@ -169,7 +168,8 @@ pub(super) async fn live<F, Fut>(
     }
     // Given back after the stay is over: whoever comes next finds this one gone.
     let mut _room = None;
-    if let Some(Intended { at, room }) = intended {
+    if let Some(intended) = intended {
+        let Intended { at, room } = *intended;
         _room = room.enter().await;
         stay.user.begins_late(units::nanos(Instant::now().saturating_duration_since(at)));
     }
@@ -187,7 +187,10 @@ pub(super) async fn live<F, Fut>(
         if over || terms.ends.is_some_and(|ends| stay.user.sim().shared().now() >= ends) {
             break;
         }
-        let began = terms.pacing.as_ref().map(|_| Instant::now());
+        let paced = terms
+            .pacing
+            .as_ref()
+            .map(|pacing| Instant::now() + pacing.sample(&stay.user, "pacing"));
         let user = &stay.user;
         let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
         let mut in_time = true;
@@ -199,7 +202,8 @@ pub(super) async fn live<F, Fut>(
             // Cancelled or done: the user goes on.
             match terms.cut {
                 None => drop(iteration.await),
-                Some(cut) => in_time = timeout_at(cut, iteration).await.is_ok(),
+                // On the heap: few loads are cut, and no other user needs a second timer.
+                Some(cut) => in_time = Box::pin(timeout_at(cut, iteration)).await.is_ok(),
             }
         }
         if !in_time {
@@ -208,9 +212,6 @@ pub(super) async fn live<F, Fut>(
             break;
         }
         let time = terms.pause.sample(&stay.user, "pause");
-        let paced = began
-            .zip(terms.pacing.as_ref())
-            .map(|(began, pacing)| began + pacing.sample(&stay.user, "pacing"));
         stay.user.next_iteration();
         let last = matches!(terms.until, Until::Iteration(times) if stay.user.iteration() >= times);
         if !last && !time.is_zero() {
