@@ -79,6 +79,32 @@ fn a_time_is_found_to_its_tolerance_from_three_starts() {
 }
 
 #[test]
+fn the_rate_of_an_open_model_is_found_where_its_users_are_all_busy() {
+    // Eight users of 100 ms each make eighty a second, and not one more.
+    for start in ["1/s", "50/s", "3000/m", "2000/s"] {
+        let options = LimitOptions { tolerance: Some("1/s".to_owned()), ..from(start) };
+        let limit = limit("constant-arrival-rate", &[], &options);
+        assert_eq!(limit.setting, "workload.rate");
+        assert_eq!(point(&limit), ["80/s", "81/s"], "from {start}");
+        assert_eq!(limit.broken()[0].failure.name, "dropped == 0");
+    }
+}
+
+#[test]
+fn the_rate_of_arrivals_at_random_is_the_same_point_from_three_starts() {
+    // Where chance makes crowds, no seed holds what a steady rate holds, and each has a point of its own.
+    let limits = ["1/s", "20/s", "400/s"].map(|start| {
+        let options = LimitOptions { tolerance: Some("1/s".to_owned()), ..from(start) };
+        limit("poisson-arrivals", &[], &options)
+    });
+    for limit in &limits {
+        assert_eq!(point(limit), point(&limits[0]));
+        assert_eq!(limit.of_seeds, limits[0].of_seeds);
+        assert!(limit.holds.is_some() && limit.breaks.is_some());
+    }
+}
+
+#[test]
 fn a_setting_is_lowered_to_the_least_that_holds() {
     let options =
         LimitOptions { vary: Some("manager.max_concurrent".to_owned()), lower: true, ..options() };

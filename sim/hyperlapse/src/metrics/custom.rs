@@ -224,6 +224,17 @@ pub enum CustomValue {
     Trend(TrendRecord),
 }
 
+impl CustomValue {
+    /// Whether anything was ever recorded that leaves a trace: reports leave the others out.
+    pub(crate) fn is_sampled(&self) -> bool {
+        match self {
+            Self::Counter { total } | Self::Rate { total, .. } => *total > 0,
+            Self::Gauge { last, min, max } => (*last, *min, *max) != (0, 0, 0),
+            Self::Trend(of) => of.count > 0,
+        }
+    }
+}
+
 /// The distribution of many values of one unit, as data; zeros when there were none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrendRecord {

@@ -191,10 +191,7 @@ fn values(value: &CustomValue, unit: MetricUnit) -> Option<Vec<String>> {
         MetricUnit::Count => count(n.unsigned_abs()),
     };
     let of = |n: u64| show(i64::try_from(n).unwrap_or(i64::MAX));
-    Some(match value {
-        CustomValue::Counter { total: 0 } | CustomValue::Rate { total: 0, .. } => return None,
-        CustomValue::Gauge { last: 0, min: 0, max: 0 } => return None,
-        CustomValue::Trend(trend) if trend.count == 0 => return None,
+    value.is_sampled().then(|| match value {
         CustomValue::Counter { total } => vec![of(*total)],
         CustomValue::Gauge { last, min, max } => vec![
             format!("last {}", show(*last)),

@@ -91,6 +91,9 @@ impl Threshold {
 
     fn find(&self, record: &Record) -> Found {
         let (bound, unit) = self.fixed_bound();
+        if let Some(why) = self.metric.names_nobody(record) {
+            return Found::nothing(why, bound, unit);
+        }
         if self.trend {
             return self.find_trend(record, bound, unit);
         }

@@ -32,7 +32,7 @@ impl Threshold {
         let of = match measure {
             // The tags of samples need not be tags of operations.
             Measure::Own(..) => &metrics.operations,
-            _ => operations(metrics, &self.metric)?,
+            _ => operations(metrics, &self.metric),
         };
         match measure {
             Measure::Times(times, stat) => {
@@ -89,6 +89,32 @@ impl Threshold {
     }
 }
 
+impl Metric {
+    /// Why nothing can be said of what the selectors name: in this run there was no such kind of user and nothing
+    /// with such a tag, which is more often a word misspelt than a success.
+    pub(super) fn names_nobody(&self, record: &Record) -> Option<String> {
+        let metrics = &record.metrics;
+        if let Some(kind) = self.kind()
+            && !metrics.kinds.contains_key(&kind.value)
+        {
+            return Some("no users of this kind".to_owned());
+        }
+        self.tags().find_map(|tag| {
+            let tag = format!("{}={}", tag.key, tag.value);
+            match self.measure {
+                Measure::Own(metric, _) => {
+                    let of = metrics.custom.get(metric.name())?;
+                    let sampled = of.by_tag.contains_key(&tag);
+                    (!sampled).then(|| format!("no sample was tagged {tag}"))
+                }
+                _ => {
+                    (!metrics.tags.contains_key(&tag)).then(|| format!("nothing was tagged {tag}"))
+                }
+            }
+        })
+    }
+}
+
 /// Why there is no number of it.
 fn nothing(measure: Measure) -> &'static str {
     match measure {
@@ -102,18 +128,14 @@ fn nothing(measure: Measure) -> &'static str {
     }
 }
 
-/// The operations that the selectors name.
-fn operations<'a>(metrics: &'a Metrics, metric: &Metric) -> Result<&'a OperationMetrics, String> {
+/// The operations that the one selector names, if there is one; [`Metric::names_nobody`] was asked before.
+fn operations<'a>(metrics: &'a Metrics, metric: &Metric) -> &'a OperationMetrics {
     if let Some(kind) = metric.kind() {
-        let of = metrics.kinds.get(&kind.value);
-        return of.ok_or_else(|| "no users of this kind".to_owned());
+        return &metrics.kinds[&kind.value];
     }
     match metric.tags().next() {
-        None => Ok(&metrics.operations),
-        Some(tag) => {
-            let name = format!("{}={}", tag.key, tag.value);
-            metrics.tags.get(&name).ok_or_else(|| format!("nothing was tagged {name}"))
-        }
+        None => &metrics.operations,
+        Some(tag) => &metrics.tags[&format!("{}={}", tag.key, tag.value)],
     }
 }
 
@@ -141,10 +163,7 @@ fn own(metrics: &Metrics, name: &str, form: OwnForm, tag: Option<&Selector>) -> 
     let metric = metrics.custom.get(name).ok_or("not measured in this run")?;
     let value = match tag {
         None => &metric.all,
-        Some(tag) => {
-            let tag = format!("{}={}", tag.key, tag.value);
-            metric.by_tag.get(&tag).ok_or_else(|| format!("no sample was tagged {tag}"))?
-        }
+        Some(tag) => &metric.by_tag[&format!("{}={}", tag.key, tag.value)],
     };
     let sampled = match value {
         CustomValue::Counter { total } => match form {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyperlapse::{
-    EventKind, FailureKind, Keep, Outcome, Property, RandomExt, RunOptions, SeedFile, Sim,
+    EventKind, FailureKind, Keep, Outcome, Property, RandomExt, Rate, RunOptions, SeedFile, Sim,
     Standing, Suite, exit,
 };
 
@@ -100,6 +100,42 @@ fn extremes_end_the_run_and_what_holds_does_not() {
     // What may end a run changes nothing in one that it does not end.
     let (plain, _) = bot::run(&bot::with(&[]), 0);
     assert_eq!(record.fingerprint, plain.fingerprint);
+}
+
+#[test]
+fn what_an_open_model_could_not_do_ends_the_run_at_once() {
+    // Ten arrivals a second of 150 ms each for one user: that after 100 ms finds nobody free.
+    let load = || {
+        hyperlapse::ConstantArrivalRate::new(Rate::per_second(10), Duration::from_millis(4_900))
+            .max_users(1)
+    };
+    let end = |load: hyperlapse::ConstantArrivalRate, threshold: &str| {
+        let scenario =
+            hyperlapse::Scenario::builder("open", load).threshold(threshold).build().unwrap();
+        let record = hyperlapse::run(&scenario, RunOptions::seed(0), |sim| async move {
+            sim.drive(|user| async move {
+                let mut operation = user.operation();
+                operation.accepted();
+                user.sleep(Duration::from_millis(150)).await;
+                operation.completed();
+            })
+            .await;
+        });
+        match record.outcome {
+            Outcome::Aborted { at_ns, .. } => Some(Duration::from_nanos(at_ns)),
+            _ => None,
+        }
+    };
+    let at = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(end(load(), "dropped == 0 else abort"), at(100));
+    // The fifth late one (500 ms) begins after five before it: 250 ms late.
+    let late = |threshold| end(load().backlog(100), threshold);
+    assert_eq!(late("start_delay.max < 250ms else abort"), at(750));
+    assert_eq!(late("start_delay.max < 1h else abort"), None);
+    assert_eq!(late("dropped == 0 else abort"), None);
+    let stopped = load().graceful_stop(Duration::ZERO);
+    assert_eq!(end(stopped.clone(), "interrupted == 0 else abort"), at(4_900));
+    assert_eq!(end(stopped, "interrupted <= 1 else abort"), None);
 }
 
 /// One user in ten is unlucky.

@@ -401,8 +401,11 @@ fn tables(record: &Record) -> Vec<Table> {
     tables
 }
 
-/// A metric of the user's own, and under it each of its tags.
+/// A metric of the user's own, and under it each of its tags; none of one that was never sampled.
 fn own(name: &str, of: &CustomMetric) -> Vec<Row> {
+    if !of.all.is_sampled() {
+        return Vec::new();
+    }
     let row = |name: String, value: &CustomValue| Row { name, value: told(value, of.unit) };
     let tags = of.by_tag.iter().map(|(tag, value)| row(format!("{name}{{{tag}}}"), value));
     std::iter::once(row(name.to_owned(), &of.all)).chain(tags).collect()
@@ -422,12 +425,10 @@ fn told(value: &CustomValue, unit: MetricUnit) -> String {
         CustomValue::Gauge { last, min, max } => {
             format!("{} at the end, from {} to {}", one(*last), one(*min), one(*max))
         }
-        CustomValue::Rate { total: 0, .. } => "never asked".to_owned(),
         CustomValue::Rate { yes, total } => {
-            let share = u128::from(*yes) * 100_000 / u128::from(*total);
+            let share = u128::from(*yes) * 100_000 / u128::from(*total).max(1);
             format!("{} % ({} of {})", milli(share as u64), count(*yes), count(*total))
         }
-        CustomValue::Trend(of) if of.count == 0 => "none".to_owned(),
         CustomValue::Trend(of) => format!(
             "p50 {}, p95 {}, p99 {}, max {}, {}",
             unsigned(of.p50),
