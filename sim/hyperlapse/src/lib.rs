@@ -147,6 +147,8 @@ mod guard;
 mod input;
 mod limit;
 mod metrics;
+#[cfg(feature = "network")]
+pub mod net;
 mod plan;
 mod profile;
 mod property;

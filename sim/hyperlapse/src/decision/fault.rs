@@ -19,14 +19,14 @@ use crate::units;
 ///
 /// ```toml
 /// [[faults]]
-/// kind = "panic"               # panic, stall, abandon, slow or error
+/// kind = "panic"               # panic, stall, abandon, slow or error; of a network lose, cut, crash and slow
 /// site = "turn"                # where it may strike
 /// rate = 0.01                  # the share of visits that it strikes at
 /// between = ["1s", "3s"]       # in this window of virtual time; always when left out
 /// users = "casual"             # users of this kind; all when left out
 /// at_most = 3                  # times in one run; no bound when left out
 /// times = 100                  # stall: how many times longer the step takes
-/// by = "50ms"                  # slow: how long the user takes before it goes on
+/// by = "50ms"                  # slow: how long the user takes before it goes on; cut, crash: how long it lasts
 /// error = "out of connections" # error: what the step comes back with
 /// optional = true              # need not strike in every run; swarm testing may switch it off
 /// ```
@@ -63,6 +63,7 @@ impl Fault {
         let amount = match kind {
             DecisionKind::Stall => TIMES,
             DecisionKind::Slow => BY_MS,
+            DecisionKind::Cut | DecisionKind::Crash => LASTS_MS,
             _ => 0,
         };
         Self {
@@ -93,6 +94,8 @@ impl Fault {
 const TIMES: u32 = 100;
 /// A slow consumer takes so many milliseconds.
 const BY_MS: u32 = 50;
+/// A cut, and a host that is down, last so many milliseconds.
+const LASTS_MS: u32 = 1_000;
 /// What a dependency says when it fails.
 const ERROR: &str = "injected error";
 
@@ -120,7 +123,8 @@ struct Table {
     /// Of a stall: how many times longer the step takes; 100 where it is left out.
     #[schemars(extend("minimum" = 2))]
     times: Option<u32>,
-    /// Of a slow: how long the user takes before it goes on; 50ms where it is left out.
+    /// Of a slow: how long the user takes before it goes on; 50ms where it is left out. Of a cut and a crash: how long it
+    /// lasts; 1s where it is left out.
     by: Option<Time>,
     /// Of an error: what the step comes back with.
     error: Option<String>,
@@ -177,6 +181,7 @@ impl<'de> Deserialize<'de> for Fault {
 
 impl Table {
     fn check(self) -> Result<Fault, String> {
+        use DecisionKind::{Crash, Cut, Slow};
         let kind = self.kind;
         if self.site.is_empty() || self.site.contains([' ', '/', '@']) {
             return Err("site is the name of a place: expected a word such as \"turn\"".to_owned());
@@ -189,7 +194,10 @@ impl Table {
             false => Ok(()),
         };
         of_kind("times", self.times.is_some(), DecisionKind::Stall)?;
-        of_kind("by", self.by.is_some(), DecisionKind::Slow)?;
+        if self.by.is_some() && !matches!(kind, Slow | Cut | Crash) {
+            let text = kind.text();
+            return Err(format!("by is for a slow, a cut and a crash, this is a {text}"));
+        }
         of_kind("error", self.error.is_some(), DecisionKind::Error)?;
         if self.at_most == Some(0) {
             return Err("at_most is 0: expected at least 1".to_owned());

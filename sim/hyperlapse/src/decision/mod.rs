@@ -67,11 +67,17 @@ pub enum DecisionKind {
     Slow,
     /// A fault: what the step depends on fails.
     Error,
+    /// A fault of the network: a packet is lost and has to be sent again.
+    Lose,
+    /// A fault of the network: the way is cut for so many milliseconds (the amount).
+    Cut,
+    /// A fault of a host: it crashes, and starts again after so many milliseconds (the amount).
+    Crash,
 }
 
 impl DecisionKind {
     /// Every kind, in a fixed order.
-    pub const ALL: [DecisionKind; 11] = [
+    pub const ALL: [DecisionKind; 14] = [
         DecisionKind::Yield,
         DecisionKind::Postpone,
         DecisionKind::Delay,
@@ -83,6 +89,9 @@ impl DecisionKind {
         DecisionKind::Abandon,
         DecisionKind::Slow,
         DecisionKind::Error,
+        DecisionKind::Lose,
+        DecisionKind::Cut,
+        DecisionKind::Crash,
     ];
 
     /// The kinds that strategies take by chance: a scenario says which of them its users can bear.
@@ -90,6 +99,9 @@ impl DecisionKind {
 
     /// The kinds that a scenario asks for as its faults.
     pub const FAULTS: &'static [DecisionKind] = Self::ALL.split_at(6).1;
+
+    /// The faults that may strike at a step of a user or of the system.
+    pub(crate) const OF_A_STEP: &'static [DecisionKind] = Self::FAULTS.split_at(5).0;
 
     /// The word for it in files and reports.
     pub const fn text(self) -> &'static str {
@@ -105,6 +117,9 @@ impl DecisionKind {
             DecisionKind::Abandon => "abandon",
             DecisionKind::Slow => "slow",
             DecisionKind::Error => "error",
+            DecisionKind::Lose => "lose",
+            DecisionKind::Cut => "cut",
+            DecisionKind::Crash => "crash",
         }
     }
 

@@ -18,6 +18,9 @@ pub(super) fn in_short(decision: &Decision) -> String {
         DecisionKind::Abandon => "walks away".to_owned(),
         DecisionKind::Slow => format!("takes {amount} ms more"),
         DecisionKind::Error => "gets an error".to_owned(),
+        DecisionKind::Lose => "a packet is lost".to_owned(),
+        DecisionKind::Cut => format!("the way is cut for {amount} ms"),
+        DecisionKind::Crash => format!("crashes, down for {amount} ms"),
     }
 }
 
@@ -63,6 +66,15 @@ pub(super) fn sentence(located: &Located) -> String {
         DecisionKind::Abandon => format!("{who} walks away at {site}."),
         DecisionKind::Slow => format!("{who} takes {amount} ms longer to go on from {site}."),
         DecisionKind::Error => format!("What {who} depends on at {site} fails."),
+        DecisionKind::Lose => {
+            format!("A packet of {who} is lost on {site}, and has to be sent again.")
+        }
+        DecisionKind::Cut => {
+            format!("With a packet of {who} under way, {site} is cut for {amount} ms.")
+        }
+        DecisionKind::Crash => format!(
+            "The host {site} has just got something of {who}, and crashes; it starts again after {amount} ms."
+        ),
     }
 }
 

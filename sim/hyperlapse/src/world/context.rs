@@ -78,7 +78,12 @@ fn look(shared: &Shared) -> u64 {
 
 /// Tells tokio's runtime to report when it parks.
 pub(super) fn install_park_hooks(builder: &mut tokio::runtime::Builder) {
-    builder.on_thread_park(forget_time).on_thread_unpark(|| NOW_NS.set(UNREAD));
+    let parking = || {
+        #[cfg(feature = "network")]
+        crate::net::parking();
+        forget_time();
+    };
+    builder.on_thread_park(parking).on_thread_unpark(|| NOW_NS.set(UNREAD));
 }
 
 /// What is known of the time is over: the runtime parks, or is at its end.
@@ -335,6 +340,8 @@ pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder, profiled
         .on_task_spawn(move |meta| {
             tasks(1);
             bend::spawned(meta.id());
+            #[cfg(feature = "network")]
+            crate::net::spawned(meta.id());
             if profiled {
                 super::profiler::spawned(meta.spawned_at());
             }
@@ -342,12 +349,16 @@ pub(super) fn install_task_hooks(builder: &mut tokio::runtime::Builder, profiled
         .on_task_terminate(move |meta| {
             tasks(-1);
             bend::ended(meta.id());
+            #[cfg(feature = "network")]
+            crate::net::ended(meta.id());
         })
         .on_before_task_poll(move |meta| {
             // Of the poll before: who was polled then is still known.
             count_poll();
             TASK.set(Some(meta.spawned_at()));
             LAST_ACTOR.set(None);
+            #[cfg(feature = "network")]
+            crate::net::before_poll(meta.id());
             bend::before_poll(meta.id());
             if profiled {
                 super::profiler::before_poll(meta.spawned_at());

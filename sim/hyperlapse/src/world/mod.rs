@@ -54,6 +54,8 @@ use crate::property::Property;
 use crate::record::{Host, MAX_WAITING, Outcome, Profile, Record, Waiting};
 use crate::scenario::Scenario;
 use crate::units;
+#[cfg(feature = "network")]
+pub(crate) use bend::{IdHasher, current_address, name_next_task, strikes};
 pub use context::InjectedPanic;
 pub(crate) use context::short_path;
 pub use drive::Drive;
@@ -308,6 +310,8 @@ where
     let memory = shared.memory();
     // A destructor of the system may panic; the record stands all the same.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
+    #[cfg(feature = "network")]
+    crate::net::end();
     Ended {
         outcome,
         virtual_ns,

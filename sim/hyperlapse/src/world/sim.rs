@@ -511,6 +511,12 @@ impl Sim {
         bend::late_tasks()
     }
 
+    /// Something that another part of the world has to tell.
+    #[cfg(feature = "network")]
+    pub(crate) fn emit_as(&self, actor: Actor, kind: EventKind) {
+        self.0.emit(actor, kind);
+    }
+
     /// Notes something in the event stream: it shows in traces and counts for the fingerprint.
     pub fn note(&self, text: impl Into<Text>) {
         self.0.emit(Actor::World, EventKind::Note(text.into()));

@@ -30,6 +30,8 @@ use crate::decision::{Address, Decision, DecisionKind, Kinds, MAX_DECISIONS, Poi
 use crate::event::EventKind;
 use crate::world::context;
 pub(super) use operation::{Scope, cancellable};
+#[cfg(feature = "network")]
+pub(crate) use site::strikes;
 pub(super) use site::{Visitor, may_strike, step};
 pub(super) use task::{late_tasks, wrapped};
 
@@ -46,7 +48,7 @@ thread_local! {
 
 /// Task ids are small numbers in a row: there is nothing to hash.
 #[derive(Default)]
-struct IdHasher(u64);
+pub(crate) struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -219,6 +221,12 @@ pub(super) fn name_next(address: impl FnOnce() -> Address) {
     with(|bend| bend.next = Some(address()));
 }
 
+/// The same for other parts of the world.
+#[cfg(feature = "network")]
+pub(crate) fn name_next_task(address: String) {
+    name_next(|| address.into());
+}
+
 /// A task was spawned, by the one that is being polled.
 pub(super) fn spawned(id: tokio::task::Id) {
     with(|bend| {
@@ -237,7 +245,7 @@ pub(super) fn spawned(id: tokio::task::Id) {
 }
 
 /// The address of the task that is being polled.
-pub(super) fn current_address() -> Address {
+pub(crate) fn current_address() -> Address {
     let known = with(|bend| Some(bend.tasks.get(&tokio::task::try_id()?)?.address.clone()));
     known
         .flatten()

@@ -36,7 +36,7 @@ pub(in crate::world) async fn step(
     site: &'static str,
     work: Duration,
 ) -> Result<Duration, Text> {
-    let struck = visit(shared, &visitor, site);
+    let struck = visit(shared, &visitor, site, DecisionKind::OF_A_STEP);
     let mut takes = work;
     for decision in struck {
         place::decided(&decision);
@@ -72,7 +72,12 @@ fn hold_up(shared: &Shared, visitor: &Visitor<'_>, ns: u64) {
 }
 
 /// What strikes at this visit.
-fn visit(shared: &Shared, visitor: &Visitor<'_>, site: &str) -> Vec<Decision> {
+fn visit(
+    shared: &Shared,
+    visitor: &Visitor<'_>,
+    site: &str,
+    kinds: &[DecisionKind],
+) -> Vec<Decision> {
     let at_ns = shared.now_ns();
     let key: Address = format!("{}/{site}", visitor.actor).into();
     let address: Address = match visitor.iteration {
@@ -89,7 +94,7 @@ fn visit(shared: &Shared, visitor: &Visitor<'_>, site: &str) -> Vec<Decision> {
         let nth = count.1;
         count.1 += 1;
         let mut struck = Vec::new();
-        for kind in DecisionKind::FAULTS {
+        for kind in kinds {
             let possible = *kind != DecisionKind::Abandon || in_iteration();
             if asks(*kind) && possible {
                 struck.extend(bend.ask_at(*kind, &address, nth, at_ns, visitor.kind));
@@ -98,4 +103,27 @@ fn visit(shared: &Shared, visitor: &Visitor<'_>, site: &str) -> Vec<Decision> {
         struck
     })
     .unwrap_or_default()
+}
+
+/// What strikes where `owner` comes by a site of the network or of a host, of these kinds: each with its amount. It is
+/// told; what it does is up to who asks.
+#[cfg(feature = "network")]
+pub(crate) fn strikes(
+    sim: &crate::world::Sim,
+    owner: &Address,
+    site: &str,
+    kinds: &[DecisionKind],
+) -> Vec<(DecisionKind, u32)> {
+    if !kinds.iter().any(|kind| asks(*kind)) {
+        return Vec::new();
+    }
+    let shared = sim.shared();
+    let visitor = Visitor { actor: Address::clone(owner), iteration: None, kind: None };
+    let struck = visit(shared, &visitor, site, kinds);
+    for decision in &struck {
+        place::decided(decision);
+        let name = format!("{} at {site}", decision.kind.text());
+        shared.emit(context::actor_of(owner), EventKind::Fault(name.into()));
+    }
+    struck.into_iter().map(|decision| (decision.kind, decision.amount)).collect()
 }
