@@ -130,6 +130,8 @@
 //!
 //! `cli` (default): `Suite::main` with argument parsing and the progress bar, and the resident memory of
 //! the process in records. A test that only calls [`run`] can leave it out.
+//!
+//! `disk`: the module `disk`, a simulated disk under an unmodified SQLite. It compiles SQLite.
 
 pub mod alloc;
 mod build_info;
@@ -138,6 +140,8 @@ pub mod check;
 mod cli;
 pub mod compare;
 pub mod decision;
+#[cfg(feature = "disk")]
+pub mod disk;
 mod environment;
 mod event;
 mod event_log;
