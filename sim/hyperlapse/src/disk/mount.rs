@@ -5,7 +5,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use rand::Rng;
@@ -28,13 +27,15 @@ struct Mounts {
     random: Option<StreamRng>,
 }
 
-/// A disk that the files of its host are on, for SQLite on this thread. Dropping it takes it away; what is open stays
-/// open.
+/// A disk that SQLite finds on the thread that mounted it, until this is dropped there; what is open stays open.
+///
+/// It may be held by a run's body, which can be sent before it is started. Dropped on another thread it takes nothing
+/// away, and the disk stays mounted for as long as its thread is there.
 #[derive(Debug)]
+#[must_use = "the disk is mounted until this is dropped"]
 pub struct Mounted {
     host: String,
-    /// Of this thread and no other.
-    here: PhantomData<*const ()>,
+    disk: Disk,
 }
 
 impl Disk {
@@ -57,7 +58,7 @@ impl Disk {
             mounts.disks.insert(host.clone(), self.clone());
             mounts.random.get_or_insert_with(|| sqlite_stream(streams));
             DISKS.set(mounts.disks.len());
-            Ok(Mounted { host, here: PhantomData })
+            Ok(Mounted { host, disk: self.clone() })
         })
     }
 }
@@ -70,17 +71,16 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let taken = MOUNTS.try_with(|mounts| {
             let mounts = &mut *mounts.borrow_mut();
+            if !mounts.disks.get(&self.host).is_some_and(|disk| disk.is(&self.disk)) {
+                return None;
+            }
             let disk = mounts.disks.remove(&self.host);
             DISKS.set(mounts.disks.len());
             if mounts.disks.is_empty() {
                 mounts.random = None;
             }
-            if let (Some(disk), Some(last)) = (&disk, &mounts.last)
-                && disk.is(last)
-            {
-                mounts.last = None;
-            }
-            disk
+            let last = mounts.last.take_if(|last| last.is(&self.disk));
+            Some((disk, last))
         });
         drop(taken);
     }

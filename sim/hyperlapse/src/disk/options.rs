@@ -55,7 +55,7 @@ impl DiskOptions {
         ] {
             distribution.validate(field).map_err(|invalid| DiskError::Invalid {
                 field,
-                value: invalid.why,
+                value: invalid.why.trim_start_matches("is ").to_owned(),
                 expected: "a distribution that can be sampled",
             })?;
         }
