@@ -67,6 +67,7 @@
 //! | what bends a run: yields, late polls, cancellation, faults | [`decision`], [`decision::Fault`], [`User::step`] |
 //! | failures that replay for ever | [`SeedFile`], [`compare_replay`] |
 //! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
+//! | a simulated disk under SQLite | the module `disk`, with the feature of that name |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | the most load that holds | [`Suite::limit`] |
 //! | what moved between two results, and over many | [`mod@compare`] |

@@ -253,7 +253,8 @@ impl Files {
             }
             stands.since.clear();
         }
-        let named: BTreeSet<u64> = self.names.values().filter_map(|stands| stands.durable).collect();
+        let named: BTreeSet<u64> =
+            self.names.values().filter_map(|stands| stands.durable).collect();
         self.names.retain(|_, stands| stands.durable.is_some());
         self.files.retain(|id, _| named.contains(id));
         for file in self.files.values_mut() {

@@ -59,7 +59,10 @@ fn the_time_of_a_disk_is_virtual_and_sqlite_tells_it() {
     assert!(record.metrics.duration_ns >= 15_000_000, "{}", record.metrics.duration_ns);
 
     let (again, same_times, same_bytes) = run(7);
-    assert_eq!((record.fingerprint, &times, fingerprint), (again.fingerprint, &same_times, same_bytes));
+    assert_eq!(
+        (record.fingerprint, &times, fingerprint),
+        (again.fingerprint, &same_times, same_bytes)
+    );
     let (other, _, other_bytes) = run(8);
     assert_ne!(record.metrics.duration_ns, other.metrics.duration_ns);
     assert_ne!(fingerprint, other_bytes);

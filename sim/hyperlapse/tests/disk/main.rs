@@ -7,3 +7,4 @@ mod faults;
 mod in_a_run;
 mod model;
 mod script;
+mod speed;

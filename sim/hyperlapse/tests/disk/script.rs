@@ -113,7 +113,7 @@ fn read(disk: &Disk, script: Script) -> rusqlite::Result<Option<u32>> {
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let rows: Vec<(u32, u32, String)> = rows.collect::<Result<_, _>>()?;
     let expected = |at: u32| (at / PARTS, at % PARTS, text(at / PARTS, at % PARTS));
-    let whole = rows.len() as u32 % PARTS == 0
+    let whole = (rows.len() as u32).is_multiple_of(PARTS)
         && rows.iter().enumerate().all(|(at, row)| *row == expected(at as u32));
     Ok(whole.then_some(rows.len() as u32 / PARTS))
 }

@@ -60,9 +60,8 @@ impl SqliteFile {
         new: bool,
         flags: c_int,
     ) {
-        const LOGS: c_int = ffi::SQLITE_OPEN_MAIN_JOURNAL
-            | ffi::SQLITE_OPEN_SUPER_JOURNAL
-            | ffi::SQLITE_OPEN_WAL;
+        const LOGS: c_int =
+            ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL | ffi::SQLITE_OPEN_WAL;
         let open = Open {
             file,
             directory_too: new && flags & LOGS != 0,

@@ -54,8 +54,10 @@ pub(super) fn take_over() -> Result<(), &'static str> {
     // SAFETY: a constant name; SQLite may be called from any thread.
     unsafe {
         if ffi::sqlite3_compileoption_used(c"ENABLE_MEMORY_MANAGEMENT".as_ptr()) != 0 {
-            return Err("it was compiled with SQLITE_ENABLE_MEMORY_MANAGEMENT, with which connections of \
-                        different runs take pages from each other");
+            return Err(
+                "it was compiled with SQLITE_ENABLE_MEMORY_MANAGEMENT, with which connections of \
+                        different runs take pages from each other",
+            );
         }
         if ffi::sqlite3_initialize() != ffi::SQLITE_OK {
             return Err("it cannot be initialised");
