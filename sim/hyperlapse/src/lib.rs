@@ -67,6 +67,7 @@
 //! | what bends a run: yields, late polls, cancellation, faults | [`decision`], [`decision::Fault`], [`User::step`] |
 //! | failures that replay for ever | [`SeedFile`], [`compare_replay`] |
 //! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
+//! | a simulated disk under SQLite | the module `disk`, with the feature of that name |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | the most load that holds | [`Suite::limit`] |
 //! | what moved between two results, and over many | [`mod@compare`] |
@@ -130,6 +131,8 @@
 //!
 //! `cli` (default): `Suite::main` with argument parsing and the progress bar, and the resident memory of
 //! the process in records. A test that only calls [`run`] can leave it out.
+//!
+//! `disk`: the module `disk`, a simulated disk under an unmodified SQLite. It compiles SQLite.
 
 pub mod alloc;
 mod build_info;
@@ -138,6 +141,8 @@ pub mod check;
 mod cli;
 pub mod compare;
 pub mod decision;
+#[cfg(feature = "disk")]
+pub mod disk;
 mod environment;
 mod event;
 mod event_log;

@@ -67,6 +67,12 @@ use sim::Shared;
 pub use sim::Sim;
 pub use user::{Operation, User};
 
+/// Time since 1970 on a run's thread, by the run's own clock; elsewhere the moment at which every run begins.
+#[cfg(feature = "disk")]
+pub(crate) fn wall_clock() -> Duration {
+    EPOCH + Duration::from_nanos(context::virtual_ns())
+}
+
 /// What a run is told beside its scenario.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
