@@ -93,6 +93,7 @@
 //! # Features
 //!
 //! - `serde` (default): [`Limits`] from and to files, [`Stats`] and lists to anything.
+//! - `store`: [`store`], conversations and their messages in SQLite, which is compiled along.
 
 #![forbid(unsafe_code)]
 
@@ -109,6 +110,8 @@ mod shared;
 mod start;
 mod state;
 mod stats;
+#[cfg(feature = "store")]
+pub mod store;
 mod sync;
 #[cfg(test)]
 mod threads;
