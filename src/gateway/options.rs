@@ -102,6 +102,9 @@ impl Default for GatewayOptions {
 }
 
 impl GatewayOptions {
+    /// The longest that any of the times may be: a year.
+    pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
     /// Whether a gateway can work with them.
     ///
     /// # Errors
@@ -115,8 +118,19 @@ impl GatewayOptions {
                 Ok(())
             }
         };
+        let bounded = |field, value: Duration| {
+            if value > Self::LONGEST {
+                Err(InvalidGatewayOptions::TooLong { field, value })
+            } else {
+                Ok(())
+            }
+        };
         let lasting = |field, value: Duration| {
-            if value.is_zero() { Err(InvalidGatewayOptions::NoTime { field }) } else { Ok(()) }
+            if value.is_zero() {
+                Err(InvalidGatewayOptions::NoTime { field })
+            } else {
+                bounded(field, value)
+            }
         };
         at_least("max_connections", self.max_connections, 1)?;
         // hyper panics below this.
@@ -133,7 +147,11 @@ impl GatewayOptions {
         lasting("turn_deadline", self.turn_deadline)?;
         lasting("turn_idle", self.turn_idle)?;
         lasting("reconcile_every", self.reconcile_every)?;
-        lasting("prune_every", self.prune_every.unwrap_or(Duration::MAX))
+        lasting("prune_every", self.prune_every.unwrap_or(Self::LONGEST))?;
+        bounded("max_wait", self.max_wait)?;
+        bounded("retry_after", self.retry_after)?;
+        bounded("drain_time", self.drain_time)?;
+        bounded("close_time", self.close_time)
     }
 }
 
@@ -151,6 +169,14 @@ pub enum InvalidGatewayOptions {
         /// What it must be at least.
         least: usize,
     },
+    /// A time is longer than [`GatewayOptions::LONGEST`].
+    #[error("{field} is {value:?}, but at most a year can be waited for")]
+    TooLong {
+        /// The field.
+        field: &'static str,
+        /// What it is.
+        value: Duration,
+    },
     /// A time is zero.
     #[error("{field} is 0, but some time is needed")]
     NoTime {
@@ -163,7 +189,9 @@ impl InvalidGatewayOptions {
     /// The name of the field.
     pub const fn field(&self) -> &'static str {
         match self {
-            Self::TooSmall { field, .. } | Self::NoTime { field } => field,
+            Self::TooSmall { field, .. } | Self::TooLong { field, .. } | Self::NoTime { field } => {
+                field
+            }
         }
     }
 }

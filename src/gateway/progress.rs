@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 
 /// What the turn has come to.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ struct State {
     accepted: Option<i64>,
     reply: String,
     outcome: Option<Outcome>,
+    /// Why it is to stop.
+    stop: Option<Problem>,
     spoke: Instant,
 }
 
@@ -34,6 +37,7 @@ pub(crate) struct Progress {
     pub(crate) text: String,
     state: Mutex<State>,
     changed: Notify,
+    stopped: CancellationToken,
 }
 
 /// What a listener hears next.
@@ -53,9 +57,20 @@ pub(crate) struct Ear {
 
 impl Progress {
     pub(crate) fn new(key: Option<String>, text: String) -> Self {
-        let state =
-            State { accepted: None, reply: String::new(), outcome: None, spoke: Instant::now() };
-        Self { key, text, state: Mutex::new(state), changed: Notify::new() }
+        let state = State {
+            accepted: None,
+            reply: String::new(),
+            outcome: None,
+            stop: None,
+            spoke: Instant::now(),
+        };
+        Self {
+            key,
+            text,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            stopped: CancellationToken::new(),
+        }
     }
 
     /// Poisoned or not: nothing in here panics halfway.
@@ -93,6 +108,19 @@ impl Progress {
         self.changed.notify_waiters();
     }
 
+    /// Asks the turn to stop: the reply is not wanted any more. One that is being committed is.
+    pub(crate) fn stop(&self, why: Problem) {
+        self.state().stop.get_or_insert(why);
+        self.stopped.cancel();
+    }
+
+    /// Completes when the turn is asked to stop, with the reason.
+    pub(crate) async fn stopped(&self) -> Problem {
+        self.stopped.cancelled().await;
+        let stop = self.state().stop.clone();
+        stop.unwrap_or_else(|| Problem::new(Code::Internal, "stopped without a reason"))
+    }
+
     pub(crate) fn reply(&self) -> String {
         self.state().reply.clone()
     }
@@ -100,10 +128,6 @@ impl Progress {
     /// When the responder spoke last.
     pub(crate) fn spoke(&self) -> Instant {
         self.state().spoke
-    }
-
-    pub(crate) fn is_over(&self) -> bool {
-        self.state().outcome.is_some()
     }
 
     /// Waits for what this ear has not heard yet.
