@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
+
 use super::model::Closing;
 
 /// Why the store did not do what it was asked to.
@@ -142,5 +144,44 @@ impl StoreError {
             Self::Stopped => "stopped",
             Self::Refused { .. } => "refused",
         }
+    }
+}
+
+/// What an error of SQLite means to a caller.
+pub(super) fn typed(error: rusqlite::Error) -> StoreError {
+    use rusqlite::Error as E;
+    match error {
+        E::SqliteFailure(failure, message) => {
+            let detail = message.unwrap_or_else(|| failure.to_string());
+            let code = failure.extended_code;
+            match failure.code {
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed => StoreError::Busy,
+                ErrorCode::DiskFull => StoreError::Full,
+                // The file was moved or deleted under us: nobody is to think that it is a matter of permissions.
+                ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_DBMOVED => {
+                    StoreError::Io { detail, code }
+                }
+                ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                    StoreError::Corrupt { detail }
+                }
+                ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::NoLargeFileSupport => StoreError::Io { detail, code },
+                ErrorCode::TooBig => StoreError::TooLarge,
+                ErrorCode::OutOfMemory => StoreError::OutOfMemory,
+                _ => StoreError::Refused { detail, code },
+            }
+        }
+        // What a text longer than 2^31 - 1 bytes is told, before SQLite sees it.
+        E::ToSqlConversionFailure(_) => StoreError::TooLarge,
+        // The tables are strict, so a value that cannot be read was not written by us.
+        error @ (E::FromSqlConversionFailure(..)
+        | E::IntegralValueOutOfRange(..)
+        | E::InvalidColumnType(..)
+        | E::Utf8Error(..)) => StoreError::Corrupt { detail: error.to_string() },
+        other => StoreError::Refused { detail: other.to_string(), code: -1 },
     }
 }
