@@ -187,6 +187,21 @@ impl Store {
         self.read(move |database| database.conversation(id)).await
     }
 
+    /// The conversation that the user started under `key`, for a service that must know before it makes room for a start
+    /// whether it has taken effect already.
+    ///
+    /// # Errors
+    ///
+    /// Of the database.
+    pub async fn started(
+        &self,
+        user: &str,
+        key: &str,
+    ) -> Result<Option<StoredConversation>, StoreError> {
+        let (user, key) = (user.to_owned(), key.to_owned());
+        self.read(move |database| database.started(&user, &key)).await
+    }
+
     /// The messages of a conversation after number `after_seq` (0: from the first), at most `limit` of them, in their
     /// order. Of a conversation that is not there, none.
     ///

@@ -33,6 +33,15 @@ impl Database {
         Ok(self.rows(conversation!("WHERE c.id = ?"), [id], to_conversation)?.pop())
     }
 
+    pub(super) fn started(
+        &self,
+        user: &str,
+        key: &str,
+    ) -> Result<Option<StoredConversation>, StoreError> {
+        let sql = conversation!("WHERE c.user = ? AND c.key = ?");
+        Ok(self.rows(sql, [user, key], to_conversation)?.pop())
+    }
+
     pub(super) fn conversations_of(
         &self,
         user: &str,
