@@ -103,6 +103,8 @@ mod conversation;
 mod current;
 mod drain;
 mod driver;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 mod limits;
 mod manager;
 mod refusal;
@@ -111,8 +113,6 @@ mod shared;
 mod start;
 mod state;
 mod stats;
-#[cfg(feature = "gateway")]
-pub mod gateway;
 #[cfg(feature = "store")]
 pub mod store;
 mod sync;

@@ -83,8 +83,9 @@ impl TokenTable {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (token, user) =
-                line.split_once(char::is_whitespace).ok_or(InvalidTokens::NoUser { line: number })?;
+            let (token, user) = line
+                .split_once(char::is_whitespace)
+                .ok_or(InvalidTokens::NoUser { line: number })?;
             lines.push(number);
             tokens.push((token, user.trim_start()));
         }
@@ -180,7 +181,8 @@ mod tests {
 
     #[test]
     fn each_token_of_a_table_is_its_users_and_no_other_is() {
-        let tokens: Vec<_> = (0..100).map(|n| (format!("token-{n}"), format!("user {n}"))).collect();
+        let tokens: Vec<_> =
+            (0..100).map(|n| (format!("token-{n}"), format!("user {n}"))).collect();
         let table = TokenTable::new(tokens).unwrap();
         for n in 0..100 {
             let user = table.user(&format!("token-{n}")).unwrap();
@@ -199,10 +201,7 @@ mod tests {
             message("# list\n\nalone\n"),
             "line 3 has no user: a token, a space and a user are expected"
         );
-        assert_eq!(
-            message("a ada\n# again\na grace"),
-            "the token of line 3 is that of line 1"
-        );
+        assert_eq!(message("a ada\n# again\na grace"), "the token of line 3 is that of line 1");
         assert_eq!(
             message("ok ada\n\u{fc} grace"),
             "the token of line 2 is not made of visible ASCII characters"

@@ -21,10 +21,11 @@ use super::{stream, turn};
 use crate::conversation::Conversation;
 use crate::request::StartRequest;
 use crate::store::{
-    Closed, Closing, NewConversation, Role, StoreError, StoredConversation, StoredMessage, UnixMillis,
+    Closed, Closing, NewConversation, Role, StoreError, StoredConversation, StoredMessage,
+    UnixMillis,
 };
 
-/// The longest name of a room, in bytes.
+/// The longest name of a room, in characters.
 const LONGEST_ROOM: usize = 200;
 
 /// A conversation as its owner sees it.
@@ -80,19 +81,22 @@ pub(crate) async fn start(
 ) -> Result<Response, Problem> {
     let wait = Duration::from_secs(wait.unwrap_or(0).into());
     if wait > shared.options.max_wait {
-        let detail = format!("wait: at most {} seconds are expected", shared.options.max_wait.as_secs());
+        let detail =
+            format!("wait: at most {} seconds are expected", shared.options.max_wait.as_secs());
         return Err(Problem::new(Code::InvalidQuery, detail));
     }
     let room = body.unwrap_or_default().room;
-    if room.as_ref().is_some_and(|room| room.is_empty() || room.len() > LONGEST_ROOM) {
-        let detail = format!("room: 1 to {LONGEST_ROOM} bytes are expected");
+    if room.as_ref().is_some_and(|room| room.is_empty() || room.chars().count() > LONGEST_ROOM) {
+        let detail = format!("room: 1 to {LONGEST_ROOM} characters are expected");
         return Err(Problem::new(Code::InvalidBody, detail));
     }
     let patience = shared.options.request_timeout + wait;
     let started = try_to_start(&shared, caller, key, wait, room);
     match tokio::time::timeout(patience, started).await {
         Ok(answer) => answer,
-        Err(_) => Err(Problem::new(Code::TimedOut, "the conversation could not be started in time")),
+        Err(_) => {
+            Err(Problem::new(Code::TimedOut, "the conversation could not be started in time"))
+        }
     }
 }
 
@@ -238,7 +242,11 @@ pub(crate) async fn list(
 }
 
 /// What the store knows of a conversation of the caller's.
-async fn find(shared: &Shared, Caller(user): &Caller, id: i64) -> Result<StoredConversation, Problem> {
+async fn find(
+    shared: &Shared,
+    Caller(user): &Caller,
+    id: i64,
+) -> Result<StoredConversation, Problem> {
     let stored = shared.store.conversation(id).await;
     let stored = stored.map_err(|error| shared.store_failed(&error))?;
     stored.filter(|stored| stored.user == user.as_str()).ok_or_else(Problem::not_found)

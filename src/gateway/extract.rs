@@ -67,7 +67,8 @@ impl FromRequestParts<Shared> for Key {
         let key = value.as_bytes();
         let fits = (1..=LONGEST_KEY).contains(&key.len());
         if values.next().is_some() || !fits || !key.iter().all(u8::is_ascii_graphic) {
-            let detail = format!("one key of 1 to {LONGEST_KEY} visible ASCII characters is expected");
+            let detail =
+                format!("one key of 1 to {LONGEST_KEY} visible ASCII characters is expected");
             return Err(Problem::new(Code::InvalidKey, detail));
         }
         Ok(Self(Some(String::from_utf8_lossy(key).into_owned())))
@@ -119,9 +120,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for MaybeJson<T> {
 
 async fn read(request: Request, state: &Shared) -> Result<(bool, Vec<u8>), Problem> {
     let most = state.options.max_body_bytes;
-    let too_large = || {
-        Problem::new(Code::BodyTooLarge, format!("a body of at most {most} bytes is expected"))
-    };
+    let too_large =
+        || Problem::new(Code::BodyTooLarge, format!("a body of at most {most} bytes is expected"));
     let is_json = is_json(request.headers());
     let said = request.headers().get(header::CONTENT_LENGTH);
     let said = said.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());

@@ -123,13 +123,7 @@ impl Live {
     }
 
     /// Begins a turn, unless one is going on. A turn is a touch.
-    pub(crate) fn claim(
-        &self,
-        id: i64,
-        caller: &UserId,
-        key: Option<&str>,
-        text: &str,
-    ) -> Claim {
+    pub(crate) fn claim(&self, id: i64, caller: &UserId, key: Option<&str>, text: &str) -> Claim {
         let mut table = self.table();
         let closing = table.closing.get(&id).map(|pending| pending.closed);
         let Some(entry) = table.live.get_mut(&id) else { return Claim::NotLive(closing) };
@@ -165,7 +159,11 @@ impl Live {
     }
 
     /// Says that the conversation is alive; `None` if it is not here, with how it has ended if that is known.
-    pub(crate) fn touch(&self, id: i64, caller: &UserId) -> Result<Result<(), Problem>, Option<Closed>> {
+    pub(crate) fn touch(
+        &self,
+        id: i64,
+        caller: &UserId,
+    ) -> Result<Result<(), Problem>, Option<Closed>> {
         let table = self.table();
         match table.live.get(&id) {
             Some(entry) if entry.user == *caller => Ok(entry.touch()),

@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn seconds_are_exact_and_short() {
-        let cases = [(0, "0"), (5_000, "0.005"), (1_000_000, "1"), (60_000_000, "60"), (1, "0.000001")];
+        let cases =
+            [(0, "0"), (5_000, "0.005"), (1_000_000, "1"), (60_000_000, "60"), (1, "0.000001")];
         for (micros, text) in cases {
             assert_eq!(seconds(micros), text);
         }

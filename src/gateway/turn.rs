@@ -119,7 +119,8 @@ async fn ask_and_answer(
         reply_to: Some(asked.seq),
         at: shared.now(),
     };
-    let replied = shared.store.append(message).await.map_err(|error| shared.store_failed(&error))?;
+    let replied =
+        shared.store.append(message).await.map_err(|error| shared.store_failed(&error))?;
     shared.live.touch_turn(conversation);
     Ok(replied.seq)
 }
