@@ -209,7 +209,9 @@ pub(crate) async fn serve<I>(
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
+    // The date is that of our own clock; it is set with the other headers.
+    http.auto_date_header(false)
+        .timer(TokioTimer::new())
         .header_read_timeout(shared.options.header_timeout)
         .max_buf_size(shared.options.max_header_bytes)
         .max_headers(shared.options.max_headers);

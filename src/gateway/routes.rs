@@ -1,5 +1,7 @@
 //! The routes as one table, and what every request passes on its way in and out.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -13,6 +15,7 @@ use super::extract::{Caller, bearer_token};
 use super::metrics::Levels;
 use super::problem::{Code, Problem};
 use super::service::Shared;
+use crate::store::UnixMillis;
 
 /// The document that describes the routes.
 pub(crate) const OPENAPI: &str = include_str!("openapi.json");
@@ -119,10 +122,21 @@ async fn account(State(shared): State<Shared>, request: Request, next: Next) -> 
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    let date = date(shared.now());
     let headers = response.headers_mut();
+    headers.extend(date.map(|date| (header::DATE, date)));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// The time of day as a header; none for one that no calendar of HTTP's has.
+fn date(now: UnixMillis) -> Option<HeaderValue> {
+    // After the year 9999 there is no date in the format, and httpdate panics.
+    const LAST: u64 = 253_402_300_799_999;
+    let millis = u64::try_from(now.0).ok().filter(|millis| *millis <= LAST)?;
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(millis));
+    HeaderValue::from_str(&date).ok()
 }
 
 /// Methods of clients' own making are one.

@@ -218,6 +218,7 @@ async fn a_client_that_does_not_read_is_cut_off_and_its_turn_is_kept() {
             tokio::time::timeout(Duration::from_secs(1), io.write_all(request.as_bytes())).await;
     }
     sleep(Duration::from_secs(40)).await;
+    let mut ada = world.ada().await;
     let connections = ada.get("/v1/stats").await.json()["connections"].as_u64().unwrap();
     assert_eq!(connections, 1, "only ours is open");
     let messages = ada.show(id).await.json()["messages"].as_i64().unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conversation_manager::Limits;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::world::{Setup, World, soon};
@@ -53,7 +54,7 @@ async fn whoever_waits_gets_the_next_slot() {
     });
     sleep(Duration::from_secs(20)).await;
     assert_eq!(world.manager.stats().waiting, 1);
-    ada.end(first).await;
+    world.ada().await.end(first).await;
     let (answer, mut grace) = soon(waiting).await.unwrap();
     assert_eq!(answer.status, 201);
     assert_eq!(grace.end(answer.id()).await.status, 204);
@@ -84,6 +85,7 @@ async fn whoever_goes_away_while_their_start_is_written_down_is_freed_by_expiry(
     let idle_timeout = Duration::from_secs(60);
     let limits = Limits { max_concurrent: 1, idle_timeout, ..Limits::default() };
     let world = World::start(Setup { limits, pace, ..Setup::default() });
+    world.ready().await;
     let mut ada = world.ada().await;
     {
         let start = ada.request("POST", "/v1/conversations", &[], "");
@@ -101,13 +103,22 @@ async fn whoever_goes_away_while_their_start_is_written_down_is_freed_by_expiry(
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_the_store_refuses_has_no_slot() {
-    let setup = Setup { max_bytes: Some(1), ..limits(1, 1, 1) };
-    let world = World::start(setup);
+    let world = World::start(Setup { max_bytes: Some(1), ..limits(1, 1, 1) });
     let mut ada = world.ada().await;
-    for _ in 0..3 {
-        let answer = ada.start().await;
+    let mut full = 0;
+    for n in 0..1000 {
+        let answer = ada.start_under(&format!("{n}{}", "x".repeat(190)), &json!({})).await;
+        if answer.status == 201 {
+            assert_eq!(ada.end(answer.id()).await.status, 204);
+            continue;
+        }
         assert_eq!((answer.status, answer.code().as_str()), (503, "store_full"));
         assert_eq!(world.manager.stats().active, 0);
+        full += 1;
+        if full == 3 {
+            break;
+        }
     }
     assert_eq!(world.manager.stats().ended.failed, 3);
+    assert_eq!(ada.get("/v1/conversations").await.status, 200, "what is there can be read");
 }

@@ -6,6 +6,7 @@ mod hostile;
 mod lifecycle;
 mod limits;
 mod metrics;
+mod model;
 mod once;
 mod recovery;
 mod routes;

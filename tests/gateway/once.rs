@@ -77,6 +77,7 @@ async fn a_key_whose_first_try_went_away_while_it_waited_is_free_again() {
 async fn a_start_whose_answer_was_lost_is_found_by_its_key() {
     let pace = Duration::from_millis(200);
     let world = World::start(Setup { pace, ..Setup::default() });
+    world.ready().await;
     let headers = [("idempotency-key", "key")];
     let mut first = world.ada().await;
     {
@@ -113,7 +114,7 @@ async fn a_message_under_a_key_is_there_once_and_its_retry_gets_the_stored_reply
     assert_eq!(reply(&again), "hello world", "after the end, too");
     let other = ada.say(id, "something else", Some("key")).await.no();
     assert_eq!(other.code(), "key_reused");
-    assert_eq!(ada.say(id, "hello world", Some("other key")).await.no().status, 410);
+    assert_eq!(ada.say(id, "hello world", Some("other-key")).await.no().status, 410);
     assert_eq!(ada.show(id).await.json()["messages"], 2);
 }
 

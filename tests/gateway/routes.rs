@@ -17,7 +17,7 @@ async fn a_conversation_from_its_start_to_its_end() {
         started.json(),
         json!({
             "id": 1, "room": "#ops", "state": "open", "closing": null, "messages": 0, "closed_at": null,
-            "started_at": 1_700_000_000_000_i64, "active_at": 1_700_000_000_000_i64,
+            "started_at": 1_700_000_000_001_i64, "active_at": 1_700_000_000_001_i64,
         })
     );
     ada.say_well(1, "hello world").await;

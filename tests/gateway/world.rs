@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use conversation_manager::gateway::{
@@ -15,6 +15,7 @@ use conversation_manager::{ConversationManager, Limits};
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::client::Client;
 
@@ -46,13 +47,12 @@ impl Address {
     }
 }
 
-/// A clock that moves by a second whenever somebody looks.
-#[derive(Default)]
-pub struct Ticking(AtomicI64);
+/// A time of day that goes with the clock of the test.
+pub struct Daylight(Instant);
 
-impl WallClock for Ticking {
+impl WallClock for Daylight {
     fn now(&self) -> UnixMillis {
-        UnixMillis(1_700_000_000_000 + 1000 * self.0.fetch_add(1, Ordering::SeqCst))
+        UnixMillis(1_700_000_000_000).saturating_add(self.0.elapsed())
     }
 }
 
@@ -147,7 +147,7 @@ impl World {
         let gateway = Gateway::new(GatewayParts {
             manager: manager.clone(),
             store: store.clone(),
-            wall_clock: Arc::new(Ticking::default()),
+            wall_clock: Arc::new(Daylight(Instant::now())),
             responder: responder.clone(),
             authenticator: Arc::new(TokenTable::new(tokens).unwrap()),
             options: setup.options,
@@ -175,6 +175,11 @@ impl World {
         Client::connect(self.address.connect(), None).await
     }
 
+    /// Waits until it serves: what it found in the store has its place by then.
+    pub async fn ready(&self) {
+        assert_eq!(self.nobody().await.get("/healthz").await.status, 200);
+    }
+
     pub fn asked(&self) -> usize {
         self.responder.asked.load(Ordering::SeqCst)
     }
@@ -195,7 +200,9 @@ impl World {
         // Tasks that were ended are dropped by the runtime.
         tokio::time::sleep(Duration::from_millis(1)).await;
         drop((self.store, self.manager));
-        Self::start_in(self.folder, setup)
+        let world = Self::start_in(self.folder, setup);
+        world.ready().await;
+        world
     }
 
     /// Starts another on the same database, after this one has stopped.
