@@ -3,10 +3,10 @@
 mod client;
 mod document;
 mod hostile;
+mod language_model;
 mod lifecycle;
 mod limits;
 mod metrics;
-mod model;
 mod once;
 mod recovery;
 mod routes;
