@@ -93,6 +93,8 @@
 //! # Features
 //!
 //! - `serde` (default): [`Limits`] from and to files, [`Stats`] and lists to anything.
+//! - `gateway`: an HTTP service over manager and store, with `store` and `serde`.
+//! - `store`: [`store`], conversations and their messages in SQLite, which is compiled along.
 
 #![forbid(unsafe_code)]
 
@@ -101,6 +103,8 @@ mod conversation;
 mod current;
 mod drain;
 mod driver;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 mod limits;
 mod manager;
 mod refusal;
@@ -109,6 +113,8 @@ mod shared;
 mod start;
 mod state;
 mod stats;
+#[cfg(feature = "store")]
+pub mod store;
 mod sync;
 #[cfg(test)]
 mod threads;

@@ -1,0 +1,426 @@
+//! The handlers under `/v1/conversations`.
+//!
+//! Each takes a [`Caller`] and shows what is theirs; what is somebody else's is not there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json as JsonAnswer;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::extract::{Caller, Id, Json, Key, MaybeJson, Query};
+use super::live::{Claim, Ending, Live, Starting, close};
+use super::problem::{Code, Problem};
+use super::progress::{Outcome, Progress};
+use super::service::Shared;
+use super::{stream, turn};
+use crate::conversation::Conversation;
+use crate::request::StartRequest;
+use crate::store::{
+    Closed, Closing, NewConversation, Role, StoreError, StoredConversation, StoredMessage,
+    UnixMillis,
+};
+
+/// The longest name of a room, in characters.
+const LONGEST_ROOM: usize = 200;
+
+/// A conversation as its owner sees it.
+#[derive(Debug, Serialize)]
+struct View {
+    id: i64,
+    room: Option<String>,
+    state: &'static str,
+    closing: Option<Closing>,
+    started_at: UnixMillis,
+    active_at: UnixMillis,
+    closed_at: Option<UnixMillis>,
+    messages: i64,
+}
+
+impl View {
+    /// `closing` is what the store may not know yet.
+    fn new(stored: StoredConversation, closing: Option<Closed>) -> Self {
+        let closed = stored.closed.or(closing);
+        Self {
+            id: stored.id,
+            room: stored.room,
+            state: if closed.is_some() { "closed" } else { "open" },
+            closing: closed.map(|closed| closed.how),
+            started_at: stored.started_at,
+            active_at: stored.active_at,
+            closed_at: closed.map(|closed| closed.at),
+            messages: stored.messages,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartQuery {
+    /// Seconds.
+    wait: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartBody {
+    room: Option<String>,
+}
+
+/// `POST /v1/conversations`
+pub(crate) async fn start(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Key(key): Key,
+    Query(StartQuery { wait }): Query<StartQuery>,
+    MaybeJson(body): MaybeJson<StartBody>,
+) -> Result<Response, Problem> {
+    let wait = Duration::from_secs(wait.unwrap_or(0).into());
+    if wait > shared.options.max_wait {
+        let detail =
+            format!("wait: at most {} seconds are expected", shared.options.max_wait.as_secs());
+        return Err(Problem::new(Code::InvalidQuery, detail));
+    }
+    let room = body.unwrap_or_default().room;
+    if room.as_ref().is_some_and(|room| room.is_empty() || room.chars().count() > LONGEST_ROOM) {
+        let detail = format!("room: 1 to {LONGEST_ROOM} characters are expected");
+        return Err(Problem::new(Code::InvalidBody, detail));
+    }
+    let patience = shared.options.request_timeout + wait;
+    let started = try_to_start(&shared, caller, key, wait, room);
+    match tokio::time::timeout(patience, started).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            Err(Problem::new(Code::TimedOut, "the conversation could not be started in time"))
+        }
+    }
+}
+
+async fn try_to_start(
+    shared: &Shared,
+    Caller(user): Caller,
+    key: Option<String>,
+    wait: Duration,
+    room: Option<String>,
+) -> Result<Response, Problem> {
+    // A second try must not join the first one, which gives its place in the queue back if its client goes away: it is
+    // told to come again.
+    let starting = match &key {
+        Some(key) => Some(Live::starting(shared, &user, key).ok_or_else(|| {
+            Problem::new(Code::StartInProgress, "a start under this key is going on")
+        })?),
+        None => None,
+    };
+    // Before a slot is asked for: a start that has taken effect has its slot already.
+    if let Some(key) = &key {
+        let first = shared.store.started(user.as_str(), key).await;
+        if let Some(first) = first.map_err(|error| shared.store_failed(&error))? {
+            if first.room != room {
+                return Err(Problem::key_reused());
+            }
+            return Ok(started(StatusCode::OK, shared, first));
+        }
+    }
+    let mut request = StartRequest::new(&user);
+    if let Some(room) = &room {
+        request = request.room(room.as_str());
+    }
+    // Dropped here, if the client goes away: then the place goes to the next.
+    let slot = match wait.is_zero() {
+        true => shared.manager.try_start(request),
+        false => shared.manager.start_within(request, wait).await,
+    };
+    let slot = slot.map_err(|refused| shared.refused(&refused))?;
+    // From here on it takes effect whether or not the client is there to hear of it.
+    let new = NewConversation { user: user.as_str().to_owned(), room, key, at: shared.now() };
+    let (tell, told) = oneshot::channel();
+    let work = commit_start(shared.clone(), slot, new, starting);
+    shared.tasks.spawn(async move {
+        let _ = tell.send(work.await);
+    });
+    let (status, stored) = told.await.map_err(|_| Problem::draining())??;
+    Ok(started(status, shared, stored))
+}
+
+/// Writes a start down and takes the conversation in; without the first there is no second.
+async fn commit_start(
+    shared: Shared,
+    slot: Conversation,
+    new: NewConversation,
+    starting: Option<Starting>,
+) -> Result<(StatusCode, StoredConversation), Problem> {
+    let outcome = shared.store.start(new.clone()).await;
+    let answer = match outcome {
+        // Started under this key by another process, between our look and now: that one has the slot.
+        Ok(begun) if begun.replayed => {
+            drop(slot);
+            let first = shared.store.conversation(begun.id).await;
+            let first = first.map_err(|error| shared.store_failed(&error))?;
+            Ok((StatusCode::OK, first.ok_or_else(Problem::not_found)?))
+        }
+        Ok(begun) => {
+            Live::admit(&shared, begun.id, slot);
+            let stored = StoredConversation {
+                id: begun.id,
+                user: new.user,
+                room: new.room,
+                key: new.key,
+                started_at: new.at,
+                active_at: new.at,
+                messages: 0,
+                closed: None,
+            };
+            Ok((StatusCode::CREATED, stored))
+        }
+        Err(error) => {
+            // The slot is free at once. If nobody waits for it longer, so much the better.
+            let _ = slot.fail("the store has refused the start");
+            Err(shared.store_failed(&error))
+        }
+    };
+    drop(starting);
+    answer
+}
+
+fn started(status: StatusCode, shared: &Shared, stored: StoredConversation) -> Response {
+    let location = format!("/v1/conversations/{}", stored.id);
+    let closing = shared.live.closing(stored.id);
+    let mut response = (status, JsonAnswer(View::new(stored, closing))).into_response();
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    after: Option<u64>,
+    limit: Option<u32>,
+}
+
+impl PageQuery {
+    fn judge(&self, shared: &Shared) -> Result<(i64, u32), Problem> {
+        let most = shared.options.max_page;
+        let limit = self.limit.unwrap_or(most);
+        if limit == 0 || limit > most {
+            let detail = format!("limit: 1 to {most} is expected");
+            return Err(Problem::new(Code::InvalidQuery, detail));
+        }
+        Ok((i64::try_from(self.after.unwrap_or(0)).unwrap_or(i64::MAX), limit))
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Conversations {
+    conversations: Vec<View>,
+    /// What to ask for as `after` to get the next page; `null` on the last.
+    next: Option<i64>,
+}
+
+/// `GET /v1/conversations`
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    Caller(user): Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<Response, Problem> {
+    let (after, limit) = page.judge(&shared)?;
+    let found = shared.store.conversations_of(user.as_str(), after, limit).await;
+    let found = found.map_err(|error| shared.store_failed(&error))?;
+    let is_full = found.len() >= limit as usize;
+    let next = found.last().map(|last| last.id).filter(|_| is_full);
+    let view = |stored: StoredConversation| {
+        let closing = shared.live.closing(stored.id);
+        View::new(stored, closing)
+    };
+    let conversations = found.into_iter().map(view).collect();
+    Ok(JsonAnswer(Conversations { conversations, next }).into_response())
+}
+
+/// What the store knows of a conversation of the caller's.
+async fn find(
+    shared: &Shared,
+    Caller(user): &Caller,
+    id: i64,
+) -> Result<StoredConversation, Problem> {
+    let stored = shared.store.conversation(id).await;
+    let stored = stored.map_err(|error| shared.store_failed(&error))?;
+    stored.filter(|stored| stored.user == user.as_str()).ok_or_else(Problem::not_found)
+}
+
+/// `GET /v1/conversations/{id}`
+pub(crate) async fn show(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, Problem> {
+    // Looked at first: what leaves it in between is closed in the store by then.
+    let closing = shared.live.closing(id);
+    let stored = find(&shared, &caller, id).await?;
+    Ok(JsonAnswer(View::new(stored, closing)).into_response())
+}
+
+/// A message as the owner of its conversation sees it.
+#[derive(Debug, Serialize)]
+struct MessageView {
+    seq: i64,
+    role: Role,
+    text: String,
+    reply_to: Option<i64>,
+    at: UnixMillis,
+}
+
+impl From<StoredMessage> for MessageView {
+    fn from(message: StoredMessage) -> Self {
+        let StoredMessage { seq, role, text, reply_to, at, .. } = message;
+        Self { seq, role, text, reply_to, at }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Messages {
+    messages: Vec<MessageView>,
+    /// What to ask for as `after` to get the next page; `null` on the last.
+    next: Option<i64>,
+}
+
+/// `GET /v1/conversations/{id}/messages`
+pub(crate) async fn messages(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+    Query(page): Query<PageQuery>,
+) -> Result<Response, Problem> {
+    let (after, limit) = page.judge(&shared)?;
+    find(&shared, &caller, id).await?;
+    let found = shared.store.messages(id, after, limit).await;
+    let found = found.map_err(|error| shared.store_failed(&error))?;
+    let is_full = found.len() >= limit as usize;
+    let next = found.last().map(|last| last.seq).filter(|_| is_full);
+    let messages = found.into_iter().map(MessageView::from).collect();
+    Ok(JsonAnswer(Messages { messages, next }).into_response())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SendBody {
+    text: String,
+}
+
+/// `POST /v1/conversations/{id}/messages`
+pub(crate) async fn send(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+    Key(key): Key,
+    Json(SendBody { text }): Json<SendBody>,
+) -> Result<Response, Problem> {
+    if text.is_empty() {
+        return Err(Problem::new(Code::InvalidBody, "text: something is expected"));
+    }
+    let progress = match shared.live.claim(id, &caller.0, key.as_deref(), &text) {
+        Claim::New(progress, room) => {
+            let question = turn::Question { conversation: id, user: caller.0, room };
+            turn::begin(&shared, question, progress.clone());
+            progress
+        }
+        Claim::Joined(progress) => progress,
+        Claim::No(problem) => return Err(problem),
+        Claim::NotLive(closing) => {
+            let stored = find(&shared, &caller, id).await?;
+            match kept_turn(&shared, id, key.as_deref(), &text).await? {
+                Some(progress) => progress,
+                None => return Err(not_live(&stored, closing)),
+            }
+        }
+    };
+    stream::answer(&shared, progress).await
+}
+
+/// The answer that a turn under this key had, in a conversation that is over.
+async fn kept_turn(
+    shared: &Shared,
+    id: i64,
+    key: Option<&str>,
+    text: &str,
+) -> Result<Option<Arc<Progress>>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    let kept = shared.store.turn(id, key).await.map_err(|error| shared.store_failed(&error))?;
+    let Some(kept) = kept else { return Ok(None) };
+    if kept.asked.text != text {
+        return Err(Problem::key_reused());
+    }
+    let Some(reply) = kept.reply else { return Ok(None) };
+    let progress = Progress::new(None, String::new());
+    progress.accept(kept.asked.seq);
+    progress.say(&reply.text, usize::MAX);
+    progress.finish(Outcome::Done(reply.seq));
+    Ok(Some(Arc::new(progress)))
+}
+
+/// Why a conversation that is in the store is not to be talked in.
+fn not_live(stored: &StoredConversation, closing: Option<Closed>) -> Problem {
+    match stored.closed.or(closing) {
+        Some(closed) => Problem::over(closed.how),
+        // Written down and not yet taken in: its start has not been answered either.
+        None => Problem::new(Code::StartInProgress, "the start of the conversation is going on"),
+    }
+}
+
+/// `POST /v1/conversations/{id}/touch`
+pub(crate) async fn touch(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    match shared.live.touch(id, &caller.0) {
+        Ok(touched) => touched.map(|()| StatusCode::NO_CONTENT),
+        Err(closing) => {
+            let stored = find(&shared, &caller, id).await?;
+            Err(not_live(&stored, closing))
+        }
+    }
+}
+
+/// `POST /v1/conversations/{id}/end` and `DELETE /v1/conversations/{id}`
+pub(crate) async fn end(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    let closing = match shared.live.end(id, &caller.0)? {
+        Ending::Asked(done) => {
+            done.cancelled().await;
+            None
+        }
+        Ending::NotLive(closing) => {
+            let stored = find(&shared, &caller, id).await?;
+            let Some(closed) = stored.closed.or(closing) else {
+                return Err(not_live(&stored, closing));
+            };
+            if closed.how != Closing::Completed {
+                return Err(Problem::over(closed.how));
+            }
+            closing
+        }
+    };
+    if closing.is_some() {
+        // The second try at an end that the store has refused to write down.
+        close(&shared, id).await;
+    }
+    match shared.live.close_error(id) {
+        Some(error) => Err(unclosed(&error)),
+        None => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
+/// The slot is free, and the end is not written down yet.
+fn unclosed(error: &StoreError) -> Problem {
+    let problem = Problem::of_store(error);
+    let detail = format!("{}; the end is written down as soon as it can be", problem.detail);
+    Problem { detail, ..problem }
+}

@@ -1,0 +1,200 @@
+//! The connection, and how writes are committed on it: a group of them in one transaction, each for itself.
+//!
+//! Each write of a group stands in a savepoint, so one that fails leaves the others as they are. Nobody is answered before
+//! the group is committed; if that fails, everybody hears why and nothing of it is stored. SQLite may also answer an error in
+//! the middle (a full disk) by rolling the whole transaction back: then the writes are done again, each in a transaction
+//! of its own, and only those that fail by themselves fail.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Params};
+use tokio::sync::oneshot;
+
+use super::error::{StoreError, typed};
+use super::open;
+use super::options::StoreOptions;
+
+/// The pages that closing and pruning may use beyond the bound: without them a full store could never be made
+/// smaller, for only what is closed can go.
+const RESERVE_PAGES: u64 = 64;
+
+/// A bound below this would leave no room for the tables themselves.
+const FEWEST_PAGES: u64 = 32;
+
+/// A write that waits for its group to be committed. It may be applied more than once, after a rollback.
+pub(super) trait Write: Send {
+    /// Does it, keeps the result for later, and tells whether it went well.
+    fn apply(&mut self, database: &Database) -> bool;
+    /// Answers the caller: with the result of the last `apply`, or with what became of the whole transaction.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Pending<T, F> {
+    work: F,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Write for Pending<T, F>
+where
+    T: Send,
+    F: FnMut(&Database) -> Result<T, StoreError> + Send,
+{
+    fn apply(&mut self, database: &Database) -> bool {
+        let result = (self.work)(database);
+        let went_well = result.is_ok();
+        self.result = Some(result);
+        went_well
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { result, reply, .. } = *self;
+        let result = committed.and_then(|()| result.unwrap_or(Err(StoreError::Stopped)));
+        // A caller who has gone away does not mind.
+        let _ = reply.send(result);
+    }
+}
+
+/// A write, and where its answer comes.
+pub(super) fn pending<T: Send + 'static>(
+    work: impl FnMut(&Database) -> Result<T, StoreError> + Send + 'static,
+) -> (Box<dyn Write>, oneshot::Receiver<Result<T, StoreError>>) {
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Pending { work, result: None, reply }), answer)
+}
+
+/// What became of a transaction before its end.
+enum Applied {
+    /// Every write was applied, or failed for itself and left nothing.
+    Each,
+    /// SQLite rolled all of them back.
+    RolledBack,
+}
+
+/// An open database.
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    pub(super) options: StoreOptions,
+    /// Transactions that were committed with changes.
+    pub(super) commits: u64,
+    page_size: u64,
+}
+
+impl Database {
+    /// Opens or creates it. `patience` stands instead of the `busy_timeout` of the options.
+    pub(super) fn open(options: StoreOptions, patience: Duration) -> Result<Self, StoreError> {
+        let connection = open::open(&options, patience)?;
+        let mut database = Self { connection, options, commits: 0, page_size: 0 };
+        database.page_size = database.number("PRAGMA page_size", [])?.unsigned_abs();
+        database.bound(0)?;
+        Ok(database)
+    }
+
+    /// Closes it, which moves the contents of the log into the file.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        self.connection.close().map_err(|(_, error)| typed(error))
+    }
+
+    /// Does all of `writes`, with as few transactions as may be, and answers each.
+    pub(super) fn commit(&mut self, mut writes: Vec<Box<dyn Write>>) {
+        match self.attempt(&mut writes) {
+            Ok(true) => writes.into_iter().for_each(|write| write.answer(Ok(()))),
+            Ok(false) => {
+                for write in writes {
+                    let mut alone = [write];
+                    let committed = self.attempt(&mut alone).map(drop);
+                    let [write] = alone;
+                    write.answer(committed);
+                }
+            }
+            Err(error) => {
+                for write in writes {
+                    write.answer(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// One transaction. `false`: SQLite rolled it back because of a single write (whose result tells why).
+    fn attempt(&mut self, writes: &mut [Box<dyn Write>]) -> Result<bool, StoreError> {
+        let before = self.connection.total_changes();
+        self.execute("BEGIN IMMEDIATE", [])?;
+        let done = self.apply_each(writes).and_then(|applied| match applied {
+            Applied::Each => self.execute("COMMIT", []).map(|_| true),
+            Applied::RolledBack => Ok(false),
+        });
+        if done.is_err() && !self.connection.is_autocommit() {
+            // The first error is the one to tell. Should this one fail too, the next BEGIN does as well, and says so.
+            let _ = self.execute("ROLLBACK", []);
+        }
+        if matches!(done, Ok(true)) && self.connection.total_changes() != before {
+            self.commits += 1;
+        }
+        done
+    }
+
+    fn apply_each(&self, writes: &mut [Box<dyn Write>]) -> Result<Applied, StoreError> {
+        for write in writes {
+            self.execute("SAVEPOINT one", [])?;
+            let went_well = write.apply(self);
+            if self.connection.is_autocommit() {
+                if went_well {
+                    // Cannot be; but nobody must be told that it is stored.
+                    let detail = "the transaction ended before its time".to_owned();
+                    return Err(StoreError::Refused { detail, code: -1 });
+                }
+                return Ok(Applied::RolledBack);
+            }
+            if !went_well {
+                self.execute("ROLLBACK TO one", [])?;
+            }
+            self.execute("RELEASE one", [])?;
+        }
+        Ok(Applied::Each)
+    }
+
+    /// Runs one statement, which stays compiled. Returns how many rows it changed.
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        self.connection.prepare_cached(sql).and_then(|mut it| it.execute(params)).map_err(typed)
+    }
+
+    /// The one number that a query has for an answer.
+    pub(super) fn number(&self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut it| it.query_row(params, |row| row.get(0)))
+            .map_err(typed)
+    }
+
+    /// Bytes of contents: pages in use.
+    pub(super) fn bytes(&self) -> Result<u64, StoreError> {
+        let pages = self.number("PRAGMA page_count", [])?;
+        let free = self.free_pages()?;
+        Ok((pages - free).unsigned_abs() * self.page_size)
+    }
+
+    /// Pages of the file that nothing is stored in.
+    pub(super) fn free_pages(&self) -> Result<i64, StoreError> {
+        self.number("PRAGMA freelist_count", [])
+    }
+
+    /// Does `work` with the reserve at hand.
+    pub(super) fn with_reserve<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.bound(RESERVE_PAGES)?;
+        let result = work();
+        self.bound(0)?;
+        result
+    }
+
+    /// Sets how large the file may become, in pages beyond the bound of the options.
+    fn bound(&self, extra: u64) -> Result<(), StoreError> {
+        let Some(bytes) = self.options.max_bytes else { return Ok(()) };
+        let pages = (bytes / self.page_size).max(FEWEST_PAGES) + extra;
+        // A page number has 32 bits; SQLite's own bound is a little lower, and it cuts what is above it.
+        let pages = pages.min(u64::from(u32::MAX - 1));
+        self.number(&format!("PRAGMA max_page_count = {pages}"), []).map(drop)
+    }
+}

@@ -1,0 +1,117 @@
+//! Opening the database: what is there is looked at before anything is written, and a file that is not ours, or not
+//! yet ours to read, is left as it is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::{StoreError, typed};
+use super::options::{StoreOptions, Synchronous};
+use super::schema::{self, Found};
+
+/// A write-ahead log that grew beyond this in a burst is cut back to it.
+const LOG_BYTES: i64 = 16 << 20;
+
+/// Statements that stay compiled; there are some thirty in all.
+const STATEMENTS: usize = 64;
+
+/// A connection with the tables of this release, or the reason why there is none.
+pub(super) fn open(options: &StoreOptions, patience: Duration) -> Result<Connection, StoreError> {
+    let path = options.path.as_path();
+    if options.vfs.is_none() {
+        create_private(path);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match &options.vfs {
+        None => Connection::open_with_flags(path, flags),
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
+    };
+    let connection = connection.map_err(|error| cannot_open(path, &typed(error).to_string()))?;
+    connection.busy_timeout(patience).map_err(typed)?;
+    // Until we know that the file is ours, closing it must not move what lies in its log.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(typed)?;
+    if options.exclusive || options.vfs.is_some() {
+        // Before the first look, so that the log's index never lies in shared memory, which a file system may not have.
+        set(&connection, "locking_mode", "EXCLUSIVE")?;
+    }
+    match schema::look(&connection).map_err(|error| opening(path, error))? {
+        // Has to come before anything is written.
+        Found::Nothing => set(&connection, "auto_vacuum", "INCREMENTAL")?,
+        Found::Ours => {}
+        Found::Newer(found) => {
+            return Err(StoreError::NewerSchema { found, known: schema::VERSION });
+        }
+        Found::Foreign(application_id) => {
+            return Err(StoreError::Foreign { path: path.to_owned(), application_id });
+        }
+    }
+    write_ahead(&connection, path)?;
+    set(
+        &connection,
+        "synchronous",
+        match options.synchronous {
+            Synchronous::Full => "FULL",
+            Synchronous::Normal => "NORMAL",
+            Synchronous::Off => "OFF",
+        },
+    )?;
+    // Where a plain sync stops at the drive's own cache (macOS), ask for the real one. Nothing elsewhere.
+    set(&connection, "fullfsync", "ON")?;
+    set(&connection, "checkpoint_fullfsync", "ON")?;
+    set(&connection, "foreign_keys", "ON")?;
+    set(&connection, "trusted_schema", "OFF")?;
+    set(&connection, "cell_size_check", "ON")?;
+    set(&connection, "temp_store", "MEMORY")?;
+    set(&connection, "journal_size_limit", LOG_BYTES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    schema::migrate(&connection).map_err(|error| opening(path, error))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(typed)?;
+    Ok(connection)
+}
+
+/// What people say is nobody else's to read. SQLite gives its log the same permissions.
+fn create_private(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // If it exists or cannot be created, SQLite finds out as well, and says so.
+        let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+fn write_ahead(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| opening(path, typed(error)))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(cannot_open(path, &format!("no write-ahead log is possible there, only `{mode}`")))
+}
+
+fn set(
+    connection: &Connection,
+    pragma: &str,
+    value: impl rusqlite::ToSql,
+) -> Result<(), StoreError> {
+    connection.pragma_update(None, pragma, value).map_err(typed)
+}
+
+fn opening(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Io { detail, code } if code & 0xff == rusqlite::ffi::SQLITE_CANTOPEN => {
+            cannot_open(path, &detail)
+        }
+        other => other,
+    }
+}
+
+fn cannot_open(path: &Path, detail: &str) -> StoreError {
+    StoreError::CannotOpen { path: path.to_owned(), detail: detail.to_owned() }
+}

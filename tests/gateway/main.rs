@@ -1,0 +1,15 @@
+//! The gateway as its clients see it. Every answer is held to the OpenAPI document on its way.
+
+mod client;
+mod document;
+mod hostile;
+mod language_model;
+mod lifecycle;
+mod limits;
+mod metrics;
+mod once;
+mod recovery;
+mod routes;
+mod tcp;
+mod turns;
+mod world;

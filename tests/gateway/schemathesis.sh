@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Holds a gateway that runs to its own OpenAPI document, by a fuzzer that knows nothing else of it:
+# https://schemathesis.readthedocs.io (`pip install schemathesis`). Only loopback, a few thousand requests.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+profile=${1:-debug}
+flags=()
+[ "$profile" = release ] && flags+=(--release)
+cargo build --locked --example gateway "${flags[@]}"
+work=$(mktemp -d)
+"target/$profile/examples/gateway" --address 127.0.0.1:0 --database "$work/conversations.sqlite3" \
+  --max-concurrent 20 --max-per-user 10 --drain 1 >"$work/output" &
+gateway=$!
+trap 'kill "$gateway" 2>/dev/null || true; wait "$gateway" 2>/dev/null || true; rm -rf "$work"' EXIT
+for _ in $(seq 100); do
+  address=$(sed -n 's/^listening on //p' "$work/output")
+  [ -n "$address" ] && break
+  sleep 0.1
+done
+# A start that waits for its slot is as slow as it asks to be: no bound on the time of an answer below that.
+"${SCHEMATHESIS:-schemathesis}" run "$address/openapi.json" \
+  --header 'Authorization: Bearer s3cret-of-ada' \
+  --checks all --max-examples "${EXAMPLES:-50}" --seed 1 --request-timeout 90 --workers 2
+kill -0 "$gateway" # it has not died of it
