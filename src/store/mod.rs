@@ -69,6 +69,8 @@
 //! A write costs a sync of the disk, shared by all that wait for one at the same time. One thread does everything, so a
 //! question waits for the commit that is under way; [`Store::totals`] counts every row. See `docs/store.md`.
 
+#[cfg(test)]
+mod commit_tests;
 mod database;
 mod error;
 mod inline;
