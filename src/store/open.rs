@@ -14,6 +14,9 @@ use super::schema::{self, Found};
 /// A write-ahead log that grew beyond this in a burst is cut back to it.
 const LOG_BYTES: i64 = 16 << 20;
 
+/// The smallest page that SQLite knows, and so the smallest database.
+const SMALLEST: u64 = 512;
+
 /// Statements that stay compiled; there are some thirty in all.
 const STATEMENTS: usize = 64;
 
@@ -22,6 +25,7 @@ pub(super) fn open(options: &StoreOptions, patience: Duration) -> Result<Connect
     let path = options.path.as_path();
     if options.vfs.is_none() {
         create_private(path);
+        refuse_scrap(path)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -83,6 +87,22 @@ fn create_private(path: &Path) {
     }
     #[cfg(not(unix))]
     let _ = path;
+}
+
+/// SQLite takes a file that is shorter than a page of any size for an empty database, and writes over it.
+fn refuse_scrap(path: &Path) -> Result<(), StoreError> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    // With a journal beside it, it is one that was being created when the process was killed.
+    if metadata.is_file()
+        && (1..SMALLEST).contains(&metadata.len())
+        && !Path::new(&journal).exists()
+    {
+        let detail = format!("{} has {} bytes, too few for one", path.display(), metadata.len());
+        return Err(StoreError::Corrupt { detail });
+    }
+    Ok(())
 }
 
 fn write_ahead(connection: &Connection, path: &Path) -> Result<(), StoreError> {

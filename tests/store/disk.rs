@@ -82,7 +82,8 @@ async fn a_store_at_its_bound_is_full_and_closing_and_pruning_make_room_again() 
         // Only what is closed can go.
         let pruned = store.prune(UnixMillis(0)).await.unwrap();
         assert!(pruned.only_open_left && pruned.crowded_out == 0, "{pruned:?}");
-        assert_eq!(store.append(says(kept[0], &text)).await.unwrap_err(), StoreError::Full);
+        let larger = says(kept[0], &text.repeat(9));
+        assert_eq!(store.append(larger).await.unwrap_err(), StoreError::Full);
         for (at, id) in (0..).zip(&kept) {
             assert!(store.close(*id, Closing::Completed, UnixMillis(at)).await.unwrap());
         }

@@ -26,7 +26,7 @@ CREATE TABLE messages (
     text         TEXT NOT NULL,
     PRIMARY KEY (conversation, seq),
     FOREIGN KEY (conversation, reply_to) REFERENCES messages (conversation, seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE UNIQUE INDEX messages_one_reply ON messages (conversation, reply_to) WHERE reply_to IS NOT NULL;
 
