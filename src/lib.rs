@@ -93,7 +93,7 @@
 //! # Features
 //!
 //! - `serde` (default): [`Limits`] from and to files, [`Stats`] and lists to anything.
-//! - `store`: [`store`], conversations and their messages in SQLite, which is compiled along.
+//! - `store`: the module `store`, conversations and their messages in SQLite, which is compiled along.
 
 #![forbid(unsafe_code)]
 

@@ -135,3 +135,43 @@ fn opening(path: &Path, error: StoreError) -> StoreError {
 fn cannot_open(path: &Path, detail: &str) -> StoreError {
     StoreError::CannotOpen { path: path.to_owned(), detail: detail.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite says that it does, for each way to open.
+    #[test]
+    fn sqlite_is_as_careful_as_the_options_say() {
+        for (synchronous, number) in
+            [(Synchronous::Full, 2), (Synchronous::Normal, 1), (Synchronous::Off, 0)]
+        {
+            for exclusive in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                let options = StoreOptions::new(folder.path().join("db"))
+                    .synchronous(synchronous)
+                    .exclusive(exclusive);
+                // The second time it is there already.
+                for _ in 0..2 {
+                    let connection = open(&options, Duration::ZERO).unwrap();
+                    let number_of = |pragma: &str| -> i64 {
+                        connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap()
+                    };
+                    let text_of = |pragma: &str| -> String {
+                        connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap()
+                    };
+                    assert_eq!(number_of("synchronous"), number);
+                    assert_eq!(number_of("foreign_keys"), 1);
+                    assert_eq!(number_of("auto_vacuum"), 2, "incremental");
+                    assert_eq!(number_of("fullfsync"), 1);
+                    assert_eq!(text_of("journal_mode"), "wal");
+                    let locking = if exclusive { "exclusive" } else { "normal" };
+                    assert_eq!(text_of("locking_mode"), locking);
+                    assert!(
+                        !connection.db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE).unwrap()
+                    );
+                }
+            }
+        }
+    }
+}
