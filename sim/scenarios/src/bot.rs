@@ -16,6 +16,7 @@ use conversation_manager::{
 use hyperlapse::Sim;
 use tokio::time::Sleep;
 
+use crate::remote::RemoteTalk;
 use crate::transcript::Strays;
 pub use crate::transcript::{Message, Transcript};
 
@@ -31,7 +32,7 @@ pub type System = Arc<dyn Bot>;
 /// A chat bot.
 pub trait Bot: Send + Sync {
     /// A conversation for this user, now or not at all.
-    fn try_start(&self, user: &UserId) -> Result<Talk<'_>, Reason>;
+    fn try_start(&self, user: &UserId) -> Attempt<'_>;
 
     /// A conversation for this user, after waiting for a slot where need be.
     fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>>;
@@ -51,6 +52,35 @@ pub trait Bot: Send + Sync {
 
     /// Admits nobody any more; ends what has not ended after this time.
     fn drain(&self, within: Duration) -> BoxFuture<'_, ()>;
+
+    /// How much later a user may know what the bot knows, at most, and the bot what the user does: nothing, where both are
+    /// in one place.
+    fn lateness(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// What comes of asking once: at once where the bot is here, later where it is elsewhere.
+///
+/// A box for an answer that is there already was a twentieth of a sustained run.
+pub enum Attempt<'a> {
+    /// The answer.
+    Now(Result<Talk<'a>, Reason>),
+    /// It is on its way.
+    Later(BoxFuture<'a, Result<Talk<'a>, Reason>>),
+}
+
+impl<'a> Attempt<'a> {
+    /// The answer.
+    ///
+    /// # Errors
+    /// Why there is no conversation.
+    pub async fn answer(self) -> Result<Talk<'a>, Reason> {
+        match self {
+            Attempt::Now(answer) => answer,
+            Attempt::Later(answer) => answer.await,
+        }
+    }
 }
 
 /// A conversation, as its user has it. Dropping it is walking away.
@@ -62,6 +92,8 @@ pub enum Talk<'a> {
     Managed(ManagedTalk<'a>),
     /// Of another bot.
     Other(Box<dyn OtherTalk>),
+    /// Of a gateway, over the network.
+    Remote(RemoteTalk),
 }
 
 /// What a bot implements for its [`Talk`].
@@ -91,6 +123,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.conversation.waited(),
             Talk::Other(talk) => talk.waited(),
+            Talk::Remote(talk) => talk.waited(),
         }
     }
 
@@ -104,6 +137,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.turn(message, work).await,
             Talk::Other(talk) => talk.turn(message, work).await,
+            Talk::Remote(talk) => talk.turn(message, work).await,
         }
     }
 
@@ -111,18 +145,20 @@ impl Talk<'_> {
     ///
     /// # Errors
     /// Why the bot has ended it.
-    pub fn touch(&self) -> Result<(), Reason> {
+    pub async fn touch(&self) -> Result<(), Reason> {
         match self {
             Talk::Managed(talk) => talk.conversation.touch().map_err(|ended| ended.how.reason()),
             Talk::Other(talk) => talk.touch(),
+            Talk::Remote(talk) => talk.touch().await,
         }
     }
 
     /// Everything that was said in it, which the bot then forgets.
-    pub fn take_transcript(&mut self) -> Transcript {
+    pub async fn take_transcript(&mut self) -> Transcript {
         match self {
             Talk::Managed(talk) => talk.memory.take(),
             Talk::Other(talk) => talk.take_transcript(),
+            Talk::Remote(talk) => talk.transcript().await,
         }
     }
 
@@ -131,6 +167,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.conversation.expired().await.reason(),
             Talk::Other(talk) => talk.expired().await,
+            Talk::Remote(talk) => talk.expired().await,
         }
     }
 
@@ -138,10 +175,11 @@ impl Talk<'_> {
     ///
     /// # Errors
     /// Why the bot has ended it before.
-    pub fn end(self) -> Result<(), Reason> {
+    pub async fn end(self) -> Result<(), Reason> {
         match self {
             Talk::Managed(talk) => talk.conversation.end().map_err(|ended| ended.how.reason()),
             Talk::Other(talk) => talk.end(),
+            Talk::Remote(talk) => talk.end().await,
         }
     }
 }
@@ -227,11 +265,11 @@ impl ManagedBot {
 }
 
 impl Bot for ManagedBot {
-    fn try_start(&self, user: &UserId) -> Result<Talk<'_>, Reason> {
-        match self.manager.try_start(user.clone()) {
+    fn try_start(&self, user: &UserId) -> Attempt<'_> {
+        Attempt::Now(match self.manager.try_start(user.clone()) {
             Ok(conversation) => Ok(self.talk(conversation)),
             Err(refused) => Err(refused.reason()),
-        }
+        })
     }
 
     fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {

@@ -11,6 +11,7 @@
 
 pub mod bot;
 mod race;
+pub mod remote;
 pub mod scripts;
 pub mod settings;
 mod transcript;
@@ -21,9 +22,11 @@ use std::sync::Arc;
 use hyperlapse::{CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
+use remote::GatewayBot;
 use scripts::{adaptive, converse, drain, limits, storm, visit};
 use settings::{
-    ConversationSettings, DrainSettings, ManagerSettings, StormSettings, VisitSettings,
+    ClientSettings, ConversationSettings, DrainSettings, ManagerSettings, NetworkSettings,
+    StormSettings, VisitSettings,
 };
 
 /// Here and not in the binary, so that the tests measure memory just as the command does.
@@ -101,11 +104,18 @@ pub fn suite() -> Suite<System> {
         .settings::<VisitSettings>("visit")
         .settings::<DrainSettings>("drain")
         .settings::<StormSettings>("storm")
+        .settings::<NetworkSettings>("network")
+        .settings::<ClientSettings>("client")
         .metrics(converse::METRICS)
         .file("arrivals.csv", include_str!("../scenarios/workloads/arrivals.csv"))
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::in_run(limits(sim), sim))
         })
+        .system(
+            "gateway",
+            "the gateway of production on a host of its own, over a network",
+            move |sim| Arc::new(GatewayBot::in_run(limits(sim), sim)),
+        )
         .script("converse", "a conversation in turns", converse::PROPERTIES, converse::converse)
         .script(
             "adaptive",

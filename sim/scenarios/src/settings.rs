@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use conversation_manager::{InvalidLimits, Limits};
+use hyperlapse::net::NetworkOptions;
 use hyperlapse::schemars::{JsonSchema, Schema, SchemaGenerator};
 use hyperlapse::{Distribution, units};
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,57 @@ pub struct StormSettings {
 impl Default for StormSettings {
     fn default() -> Self {
         Self { share: 3, resizes: 0, drains: false, within: Duration::from_millis(60) }
+    }
+}
+
+/// `[network]`: what lies between the users and a system on a host of its own.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
+#[serde(transparent)]
+pub struct NetworkSettings(pub NetworkOptions);
+
+/// `[client]`: how users ask a system on a host of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientSettings {
+    /// Whether what was not answered is asked again, and how the time in between is chosen.
+    pub retry: Retry,
+    /// The time before the second try; twice that before the third, up to sixteen times.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub backoff: Duration,
+    /// A try that is not answered within this time, and what it was promised to take, is given up.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub timeout: Duration,
+    /// Within this time there is an answer or an error.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub deadline: Duration,
+}
+
+/// How a client tries again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Not at all.
+    Never,
+    /// After exactly the backoff: all who failed together come again together.
+    WithoutJitter,
+    /// After a time that is drawn below the backoff.
+    WithJitter,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            retry: Retry::WithJitter,
+            backoff: Duration::from_millis(100),
+            timeout: Duration::from_secs(5),
+            deadline: Duration::from_secs(30),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,6 +140,11 @@ impl Network {
         let supervised = hosts::supervise(self.sim.clone(), index, Arc::clone(&name), software);
         crate::world::name_next_task(format!("{host}-power"));
         Host { index, name, power: tokio::spawn(supervised) }
+    }
+
+    /// Calls this at the very moment at which a host crashes, once for each crash: for what else of it stops then.
+    pub fn on_crash(&self, host: &str, stop: impl Fn() + 'static) {
+        state::on_crash(self.index(host), Rc::new(stop));
     }
 
     /// Cuts the way from one host to another for so long: segments wait, and connections with them.

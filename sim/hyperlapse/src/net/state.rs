@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ struct HostState {
     down: bool,
     crashes: u64,
     power: Power,
+    on_crash: Option<Rc<dyn Fn()>>,
 }
 
 struct Link {
@@ -110,7 +112,15 @@ pub(super) fn begin(sim: &Sim, names: &[&str], options: &NetworkOptions) {
         .map(|name| {
             let (id, ip) = of_name(name);
             let name = (*name).to_owned();
-            HostState { name, id, ip, down: false, crashes: 0, power: Power::default() }
+            HostState {
+                name,
+                id,
+                ip,
+                down: false,
+                crashes: 0,
+                power: Power::default(),
+                on_crash: None,
+            }
         })
         .collect();
     let mut links = Vec::with_capacity(names.len() * names.len());
@@ -370,6 +380,9 @@ impl State {
         host.crashes += 1;
         *host.power.lock() = Some(down_for);
         host.power.0.0.notify_one();
+        if let Some(stop) = &host.on_crash {
+            stop();
+        }
     }
 }
 
@@ -416,6 +429,10 @@ pub(super) fn traffic() -> Traffic {
 
 pub(super) fn crash(host: usize, down_for: Duration) {
     with(|state| state.crash(host, down_for));
+}
+
+pub(super) fn on_crash(host: usize, stop: Rc<dyn Fn()>) {
+    with(|state| state.hosts[host].on_crash = Some(stop));
 }
 
 pub(super) fn crashes(host: usize) -> u64 {

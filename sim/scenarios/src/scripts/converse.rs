@@ -139,7 +139,7 @@ pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
     let mut operation = user.operation();
     let started = match settings.queue {
         true => bot.start(name).await,
-        false => bot.try_start(name),
+        false => bot.try_start(name).answer().await,
     };
     let mut talk = match started {
         Ok(talk) => talk,
@@ -159,8 +159,8 @@ pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
     if let Err(reason) = turns(user, &mut talk, settings, operation.number()).await {
         return operation.failed(reason);
     }
-    check_transcript(user, &mut talk, operation.number(), settings.steps);
-    match talk.end() {
+    check_transcript(user, &mut talk, operation.number(), settings.steps).await;
+    match talk.end().await {
         Ok(()) => {
             recount.completed.add(1);
             operation.completed();
@@ -193,8 +193,8 @@ async fn turns(
     Ok(())
 }
 
-fn check_transcript(user: &User, talk: &mut Talk<'_>, conversation: u64, turns: u32) {
-    let remembered = talk.take_transcript();
+async fn check_transcript(user: &User, talk: &mut Talk<'_>, conversation: u64, turns: u32) {
+    let remembered = talk.take_transcript().await;
     let said = (0..turns).map(|turn| Message { user: user.id(), conversation, turn });
     user.sim().check_with(&NO_CROSS_TALK, said.eq(remembered.iter().copied()), || {
         let remembered: Vec<String> = remembered.iter().map(ToString::to_string).collect();

@@ -101,10 +101,10 @@ async fn stand_by(user: &User, bot: &System) {
 async fn come_late(user: &User, bot: &System, rules: Rules) {
     user.sleep(TRY).await;
     let operation = user.operation();
-    match bot.try_start(&name_of(user, rules)) {
+    match bot.try_start(&name_of(user, rules)).answer().await {
         Ok(talk) => {
             user.sim().check_with(&ONE_TOO_MANY_IS_REFUSED, false, || "it was accepted".to_owned());
-            accept_and_end(operation, talk);
+            accept_and_end(operation, talk).await;
         }
         Err(reason) => {
             user.sim().check_with(&ONE_TOO_MANY_IS_REFUSED, reason == rules.by, || {
@@ -118,15 +118,15 @@ async fn come_late(user: &User, bot: &System, rules: Rules) {
     user.sim().check(&A_FREED_SLOT_IS_FREE, accepted);
 }
 
-fn accept_and_end(mut operation: Operation, talk: Talk<'_>) {
+async fn accept_and_end(mut operation: Operation, talk: Talk<'_>) {
     operation.accepted();
-    end(operation, talk);
+    end(operation, talk).await;
 }
 
 /// A conversation from now until this time of the run; whether it was accepted.
 async fn talk_until(user: &User, bot: &System, name: &UserId, until: Duration) -> bool {
     let mut operation = user.operation();
-    match bot.try_start(name) {
+    match bot.try_start(name).answer().await {
         Err(reason) => {
             operation.refused(reason);
             false
@@ -134,7 +134,7 @@ async fn talk_until(user: &User, bot: &System, name: &UserId, until: Duration) -
         Ok(talk) => {
             operation.accepted();
             user.sleep(until.saturating_sub(user.sim().now())).await;
-            end(operation, talk);
+            end(operation, talk).await;
             true
         }
     }

@@ -69,8 +69,8 @@ fn check_nothing_left(sim: &Sim, bot: &dyn Bot) {
 }
 
 /// Ends a conversation, and the operation with it.
-fn end(operation: Operation, talk: Talk<'_>) {
-    match talk.end() {
+async fn end(operation: Operation, talk: Talk<'_>) {
+    match talk.end().await {
         Ok(()) => operation.completed(),
         Err(reason) => operation.failed(reason),
     }

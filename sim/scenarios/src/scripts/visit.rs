@@ -50,36 +50,40 @@ pub async fn visits(sim: Sim, bot: System) {
 async fn visit(user: User, bot: System) {
     let settings: &VisitSettings = user.settings();
     let mut operation = user.operation();
-    let talk = match bot.try_start(&name(user.id())) {
+    let name = name(user.id());
+    let talk = match bot.try_start(&name).answer().await {
         Ok(talk) => talk,
         Err(reason) => return operation.refused(reason),
     };
     operation.accepted();
+    let late = bot.lateness();
     let started = user.sim().now();
     let mut touched = started;
     for _ in 0..settings.touches {
         if let Err(reason) = race(talk.expired(), user.sleep(settings.every)).await {
-            check_expiry(&user, reason, started, touched);
+            check_expiry(&user, late, reason, started, touched);
             return operation.failed(reason);
         }
         let deadline = deadline(&user, started, touched);
-        let kept = talk.touch();
+        let kept = talk.touch().await;
         let now = user.sim().now();
-        user.sim().check_with(&ACTIVE_USERS_ARE_KEPT, kept.is_ok() || now >= deadline, || {
-            format!("user {} touched at {now:?}, in time before {deadline:?}", user.id())
-        });
+        user.sim().check_with(
+            &ACTIVE_USERS_ARE_KEPT,
+            kept.is_ok() || now + late >= deadline,
+            || format!("user {} touched at {now:?}, in time before {deadline:?}", user.id()),
+        );
         if let Err(reason) = kept {
-            check_expiry(&user, reason, started, touched);
+            check_expiry(&user, late, reason, started, touched);
             return operation.failed(reason);
         }
         touched = now;
     }
     if settings.ends {
         user.sleep(settings.every).await;
-        return end(operation, talk);
+        return end(operation, talk).await;
     }
     let reason = talk.expired().await;
-    check_expiry(&user, reason, started, touched);
+    check_expiry(&user, late, reason, started, touched);
     operation.failed(reason);
 }
 
@@ -88,7 +92,14 @@ fn deadline(user: &User, started: Duration, touched: Duration) -> Duration {
     (touched + limits.idle_timeout).min(started + limits.max_duration)
 }
 
-fn check_expiry(user: &User, reason: &'static str, started: Duration, touched: Duration) {
+/// `late` is how much later a user may know what the bot knows, and the other way round.
+fn check_expiry(
+    user: &User,
+    late: Duration,
+    reason: &'static str,
+    started: Duration,
+    touched: Duration,
+) {
     let sim = user.sim();
     let limits = sim.settings::<ManagerSettings>().0;
     let due = match reason {
@@ -96,7 +107,7 @@ fn check_expiry(user: &User, reason: &'static str, started: Duration, touched: D
         _ => started + limits.max_duration,
     };
     let now = sim.now();
-    sim.check_with(&EXPIRED_ON_TIME, now >= due && now <= due + TIMER, || {
+    sim.check_with(&EXPIRED_ON_TIME, now + late >= due && now <= due + TIMER + late, || {
         format!("user {} was ended ({reason}) at {now:?}, due at {due:?}", user.id())
     });
     sim.check(&IDLE_USERS_EXPIRE, reason == "idle");

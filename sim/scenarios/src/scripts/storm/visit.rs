@@ -92,7 +92,7 @@ pub(super) async fn visit(user: User, storm: Storm) {
     if let Err(reason) = held.talk_of(&intent, operation.number()).await {
         return operation.failed(reason);
     }
-    held.end(operation);
+    held.end(operation).await;
 }
 
 async fn ask<'a>(
@@ -102,7 +102,7 @@ async fn ask<'a>(
     asks: &Asks,
 ) -> Result<Talk<'a>, Reason> {
     let _waits = match asks {
-        Asks::Tries => return storm.bot.try_start(name),
+        Asks::Tries => return storm.bot.try_start(name).answer().await,
         _ => storm.ledger.waits(name.clone()),
     };
     let started = user.cancellable("start", async {
@@ -154,7 +154,7 @@ impl<'a> Held<'a> {
             let said = message(turn);
             let asked = user.sim().now();
             // A turn touches it too, but it is over before that is known.
-            let touched = self.talk().touch();
+            let touched = self.talk().touch().await;
             self.heard(touched, asked)?;
             let answered = self.talk().turn(said, work).await;
             let reply = self.heard(answered, asked)?;
@@ -163,11 +163,11 @@ impl<'a> Held<'a> {
         if let Some(quiet) = intent.quiet {
             self.keep_quiet(quiet, intent.listens).await?;
         }
-        let remembered = self.talk().take_transcript();
+        let remembered = self.talk().take_transcript().await;
         let said: Vec<Message> = (0..intent.turns.len()).map(message).collect();
         // What has ended meanwhile is forgotten: the next word says so.
         let now = user.sim().now();
-        let touched = self.talk().touch();
+        let touched = self.talk().touch().await;
         self.heard(touched, now)?;
         check::own_results(user.sim(), &CROSS_TALK, &said, &remembered);
         Ok(())
@@ -185,7 +185,7 @@ impl<'a> Held<'a> {
             sim.sleep(quiet).await;
         }
         let now = sim.now();
-        let touched = self.talk().touch();
+        let touched = self.talk().touch().await;
         self.heard(touched, now)
     }
 
@@ -219,10 +219,11 @@ impl<'a> Held<'a> {
         self.entry.until((self.touched + idle).min(self.started + longest));
     }
 
-    fn end(mut self, operation: Operation) {
+    async fn end(mut self, operation: Operation) {
         let talk = self.talk.take().expect("it is held until it is ended");
         let now = self.user.sim().now();
-        match self.heard(talk.end(), now) {
+        let ended = talk.end().await;
+        match self.heard(ended, now) {
             Ok(()) => operation.completed(),
             Err(reason) => operation.failed(reason),
         }

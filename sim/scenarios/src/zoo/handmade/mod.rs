@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use crate::bot::{Bot, BoxFuture, Counts, Message, Reason, Talk};
+use crate::bot::{Attempt, Bot, BoxFuture, Counts, Message, Reason, Talk};
 use crate::race::race;
 pub use mistake::{Mistake, NoMistake};
 use queue::{Call, Place, Waiter};
@@ -278,18 +278,18 @@ impl<M: Mistake> Shared<M> {
 }
 
 impl<M: Mistake> Bot for Handmade<M> {
-    fn try_start(&self, user: &UserId) -> Result<Talk<'_>, Reason> {
+    fn try_start(&self, user: &UserId) -> Attempt<'_> {
         let mut state = self.shared.lock();
         self.shared.expire_due(&mut state);
         match Shared::<M>::refusal(&state, 0, user) {
             Some(reason) => {
                 state.counts.refused += 1;
-                Err(reason)
+                Attempt::Now(Err(reason))
             }
             None => {
                 let slot = self.shared.begin_now(&mut state, user);
                 drop(state);
-                Ok(self.talk(slot, user, slot.since))
+                Attempt::Now(Ok(self.talk(slot, user, slot.since)))
             }
         }
     }

@@ -1,0 +1,269 @@
+//! A client of the gateway: what somebody who writes a bot's front end would write.
+//!
+//! Connections are kept and used again. A request that could not be sent, was not answered in time or is told to come
+//! again is tried again under the same idempotency key, later each time, until its deadline is over.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use conversation_manager::UserId;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use hyperlapse::net::Network;
+use hyperlapse::{RandomExt, Sim};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+
+use super::HOSTS;
+use super::server::PORT;
+use crate::bot::Reason;
+use crate::settings::{ClientSettings, Retry};
+
+/// How long a start waits that waits for as long as it takes.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+/// How often a user looks whether the bot has ended a conversation.
+pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+}
+
+/// A connection, with the task that drives it.
+struct Connection {
+    send: SendRequest<Full<Bytes>>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The users' side.
+pub(super) struct Client {
+    sim: Sim,
+    network: Network,
+    settings: ClientSettings,
+    /// Connections of each user that wait for their next request.
+    idle: Mutex<BTreeMap<UserId, Vec<Connection>>>,
+    keys: AtomicU64,
+    unheard: AtomicU64,
+}
+
+impl Client {
+    pub(super) fn new(sim: &Sim, network: Network, settings: ClientSettings) -> Self {
+        Self {
+            sim: sim.clone(),
+            network,
+            settings,
+            idle: Mutex::default(),
+            keys: AtomicU64::new(0),
+            unheard: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.sim.now()
+    }
+
+    /// Starts that nobody heard of.
+    pub(super) fn unheard(&self) -> u64 {
+        self.unheard.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn start(&self, user: &UserId, wait: Duration) -> Result<i64, Reason> {
+        // The gateway takes whole seconds; who is less patient hangs up.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let path = match seconds {
+            0 => "/v1/conversations".to_owned(),
+            seconds => format!("/v1/conversations?wait={seconds}"),
+        };
+        let key = self.key(user);
+        let asked = self.ask(user, Method::POST, &path, Some(&key), None, wait);
+        let answer = match wait.is_zero() {
+            true => asked.await,
+            false => match tokio::time::timeout(wait + self.settings.deadline, asked).await {
+                Ok(answer) => answer,
+                Err(_) => Err("timed out"),
+            },
+        };
+        let refused = |reason| {
+            if matches!(reason, "unreachable" | "draining") {
+                self.unheard.fetch_add(1, Ordering::Relaxed);
+            }
+            reason
+        };
+        let answer = answer.map_err(refused)?;
+        match (answer.status.is_success(), answer.json()["id"].as_i64()) {
+            (true, Some(id)) => Ok(id),
+            _ => Err(refused(reason(&answer))),
+        }
+    }
+
+    /// A key that no other request of the run has.
+    pub(super) fn key(&self, user: &UserId) -> String {
+        format!("{}-{}", user.as_str(), self.keys.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Asks until there is an answer that will stay the same, or the time is over.
+    pub(super) async fn ask(
+        &self,
+        user: &UserId,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+        patience: Duration,
+    ) -> Result<Answer, Reason> {
+        let began = self.now();
+        let mut tries = 0;
+        loop {
+            let once = self.once(user, method.clone(), path, key, body);
+            let answer = tokio::time::timeout(self.settings.timeout + patience, once).await;
+            let again = match &answer {
+                Ok(Ok(answer)) => {
+                    answer.status == StatusCode::SERVICE_UNAVAILABLE || is_going_on(answer)
+                }
+                Ok(Err(_)) | Err(_) => true,
+            };
+            let pause = self.pause(user, tries);
+            let late = self.now() - began + pause >= self.settings.deadline;
+            if !again || self.settings.retry == Retry::Never || late {
+                return match answer {
+                    Ok(Ok(answer)) => Ok(answer),
+                    Ok(Err(_)) => Err("unreachable"),
+                    Err(_) => Err("timed out"),
+                };
+            }
+            tries += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Before the next try: twice as long each time, at most sixteen times the first.
+    fn pause(&self, user: &UserId, tries: u32) -> Duration {
+        let pause = self.settings.backoff * (1 << tries.min(4));
+        match self.settings.retry {
+            Retry::WithJitter => {
+                let mut rng = self.sim.rng(format_args!(
+                    "client/{}/{tries}/{}",
+                    user.as_str(),
+                    self.sim.now_ns()
+                ));
+                Duration::from_nanos(rng.below(pause.as_nanos() as u64 + 1))
+            }
+            _ => pause,
+        }
+    }
+
+    async fn once(
+        &self,
+        user: &UserId,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let mut connection = match self.take(user) {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", HOSTS[1])
+            .header("authorization", format!("Bearer {}", user.as_str()));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Bytes::from(body.to_string())
+            }
+            None => Bytes::new(),
+        };
+        let answer = connection.send.send_request(request.body(Full::new(body))?).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        self.keep(user, connection);
+        Ok(Answer { status, body })
+    }
+
+    async fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
+        let stream = self.network.connect(HOSTS[1], PORT).await?;
+        let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let driver = tokio::spawn(async move {
+            // Whoever waits for an answer hears of an error there.
+            let _ = connection.await;
+        });
+        Ok(Connection { send, driver })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, BTreeMap<UserId, Vec<Connection>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, user: &UserId) -> Option<Connection> {
+        let mut idle = self.idle();
+        let of_user = idle.get_mut(user)?;
+        while let Some(connection) = of_user.pop() {
+            if connection.send.is_ready() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, user: &UserId, connection: Connection) {
+        if !connection.send.is_closed() {
+            self.idle().entry(user.clone()).or_default().push(connection);
+        }
+    }
+}
+
+/// Whether the first try is still under way.
+fn is_going_on(answer: &Answer) -> bool {
+    answer.status == StatusCode::CONFLICT
+        && matches!(answer.json()["code"].as_str(), Some("start_in_progress" | "turn_in_progress"))
+}
+
+/// The words of the manager for what the gateway says.
+pub(super) fn reason(answer: &Answer) -> Reason {
+    let problem = answer.json();
+    let closing = problem["closing"].as_str();
+    match (problem["code"].as_str(), closing) {
+        (Some("global_limit"), _) => "global limit",
+        (Some("user_limit"), _) => "user limit",
+        (Some("queue_full"), _) => "queue full",
+        (Some("wait_timed_out"), _) => "timed out",
+        (Some("draining"), _) => "draining",
+        (_, Some("expired_idle")) => "idle",
+        (_, Some("expired_duration")) => "max duration",
+        (_, Some("shut_down")) => "shut down",
+        (_, Some("interrupted")) => "interrupted",
+        (_, Some("completed")) => "completed",
+        (_, Some(_)) => "failed",
+        (Some("store_busy" | "store_full" | "store_failed"), _) => "store",
+        (Some("not_found"), _) => "not found",
+        _ => "error",
+    }
+}

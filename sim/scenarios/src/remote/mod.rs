@@ -1,0 +1,124 @@
+//! The gateway of production as the system under test: manager, store and HTTP on a simulated host, its users elsewhere.
+//!
+//! Nothing of it is made for the simulation: the gateway is served on simulated sockets, its store is SQLite on a simulated disk,
+//! and its clients speak HTTP with hyper. What a user asks goes over links with latency and loss to a host that may crash.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`server`] | the host: disk, store, gateway, crash and restart |
+//! | [`client`] | a client as one would write it: connections that are kept, deadlines, retries under one key |
+//! | [`talk`] | a conversation over it |
+
+mod client;
+mod server;
+mod talk;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conversation_manager::{Limits, UserId};
+use hyperlapse::Sim;
+use hyperlapse::net::NetworkOptions;
+
+use crate::bot::{Attempt, Bot, BoxFuture, Counts, Reason, Talk};
+use crate::settings::{ClientSettings, NetworkSettings};
+use client::Client;
+pub use server::Server;
+pub use talk::RemoteTalk;
+
+/// The host of the users, and that of the gateway.
+pub const HOSTS: [&str; 2] = ["users", "server"];
+
+/// A gateway on a host of its own, and its users' side of the network.
+pub struct GatewayBot {
+    server: Arc<Server>,
+    client: Arc<Client>,
+    lateness: Duration,
+}
+
+impl GatewayBot {
+    /// Sets host, disk and network up in a run.
+    ///
+    /// # Panics
+    /// When the scenario's network names hosts that are not there, or this was built without `--cfg tokio_unstable`.
+    pub fn in_run(limits: Limits, sim: &Sim) -> Self {
+        let NetworkSettings(network) = sim.settings();
+        let server = Arc::new(Server::start(sim, network, limits));
+        let settings: &ClientSettings = sim.settings();
+        let client = Arc::new(Client::new(sim, server.network().clone(), settings.clone()));
+        // There and back, twice (a connection has to be made first), and how often a user looks whether it is over.
+        let lateness = 4 * longest(network) + client::LOOKS_EVERY + Duration::from_millis(2);
+        Self { server, client, lateness }
+    }
+}
+
+/// What nearly every packet stays below.
+fn longest(network: &NetworkOptions) -> Duration {
+    let links = network.links.iter().filter_map(|link| link.latency.as_ref());
+    let of_all = links.chain([&network.latency]).map(|latency| latency.mean());
+    of_all.max().unwrap_or_default() * 3
+}
+
+impl Bot for GatewayBot {
+    fn try_start(&self, user: &UserId) -> Attempt<'_> {
+        let user = user.clone();
+        Attempt::Later(Box::pin(async move { self.begin(&user, Duration::ZERO).await }))
+    }
+
+    fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
+        Box::pin(self.begin(user, client::LONGEST_WAIT))
+    }
+
+    fn start_within<'a>(
+        &'a self,
+        user: &'a UserId,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
+        Box::pin(self.begin(user, within))
+    }
+
+    fn resize(&self, max_concurrent: usize) {
+        self.server.with_manager(|manager| {
+            let limits = Limits { max_concurrent, ..manager.limits() };
+            manager.resize(limits).expect("a limit above zero is valid");
+        });
+    }
+
+    fn counts(&self) -> Counts {
+        let Some(stats) = self.server.with_manager(|manager| manager.stats()) else {
+            return Counts { refused: self.client.unheard(), ..Counts::default() };
+        };
+        Counts {
+            active: stats.active,
+            waiting: stats.waiting,
+            users: stats.users,
+            started: stats.started_total,
+            completed: stats.ended.completed,
+            // Who found nobody to ask was refused, too.
+            refused: stats.refused.total() + self.client.unheard(),
+        }
+    }
+
+    fn drain(&self, within: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(self.server.drain(within))
+    }
+
+    fn lateness(&self) -> Duration {
+        self.lateness
+    }
+}
+
+impl GatewayBot {
+    /// Host and disk, for scripts that break them.
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    async fn begin(&self, user: &UserId, wait: Duration) -> Result<Talk<'_>, Reason> {
+        let asked = self.client.now();
+        let id = self.client.start(user, wait).await?;
+        let waited = self.client.now() - asked;
+        let waited = if wait.is_zero() { Duration::ZERO } else { waited };
+        Ok(Talk::Remote(RemoteTalk::new(Arc::clone(&self.client), user.clone(), id, waited)))
+    }
+}

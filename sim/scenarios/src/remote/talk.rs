@@ -1,0 +1,207 @@
+//! A conversation over the network.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use conversation_manager::UserId;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::client::{Client, LOOKS_EVERY, reason};
+use crate::bot::{Message, Reason, Transcript};
+
+/// A conversation of a gateway, as its user has it.
+pub struct RemoteTalk {
+    client: Arc<Client>,
+    user: UserId,
+    id: i64,
+    waited: Duration,
+    acknowledged: Mutex<Vec<String>>,
+}
+
+impl RemoteTalk {
+    pub(super) fn new(client: Arc<Client>, user: UserId, id: i64, waited: Duration) -> Self {
+        Self { client, user, id, waited, acknowledged: Mutex::default() }
+    }
+
+    /// Its number in the store.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// How long its start took.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Every message of the user's that the gateway has acknowledged, and every reply that it has finished.
+    pub fn acknowledged(&self) -> Vec<String> {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/v1/conversations/{}{rest}", self.id)
+    }
+
+    /// See [`crate::bot::Talk::turn`].
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn turn(&self, message: Message, work: Duration) -> Result<Message, Reason> {
+        let text = format!("{} {message}", work.as_nanos());
+        let (path, body, key) =
+            (self.path("/messages"), json!({ "text": text }), self.client.key(&self.user));
+        let asked = self.client.ask(&self.user, Method::POST, &path, Some(&key), Some(&body), work);
+        let answer = asked.await?;
+        if !answer.status.is_success() {
+            return Err(reason(&answer));
+        }
+        let events = Events::of(&answer.body);
+        if events.accepted {
+            self.acknowledge(&text);
+        }
+        match events.end {
+            End::Done => {
+                self.acknowledge(&events.said);
+                Ok(read(&events.said).unwrap_or(message))
+            }
+            End::Failed(code) => Err(self.why(&code).await),
+            End::CutOff => Err("unreachable"),
+        }
+    }
+
+    fn acknowledge(&self, text: &str) {
+        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        acknowledged.push(text.to_owned());
+    }
+
+    /// Why a turn came to nothing: the conversation may be over.
+    async fn why(&self, code: &str) -> Reason {
+        match code {
+            "conversation_over" => self.closing().await.unwrap_or("error"),
+            _ => "reply failed",
+        }
+    }
+
+    /// See [`crate::bot::Talk::touch`].
+    ///
+    /// # Errors
+    /// Why the bot has ended it, or cannot be reached.
+    pub async fn touch(&self) -> Result<(), Reason> {
+        let path = self.path("/touch");
+        let asked = self.client.ask(&self.user, Method::POST, &path, None, None, Duration::ZERO);
+        let answer = asked.await?;
+        if answer.status.is_success() { Ok(()) } else { Err(reason(&answer)) }
+    }
+
+    /// Everything that the store has of it: the user's messages, in their order.
+    pub async fn transcript(&self) -> Transcript {
+        let said = self.stored().await.unwrap_or_default();
+        said.iter().filter(|(role, _)| role == "user").filter_map(|(_, text)| read(text)).collect()
+    }
+
+    /// Everything that the store has of it: role and text of each message, in their order.
+    ///
+    /// # Errors
+    /// When the gateway cannot be reached.
+    pub async fn stored(&self) -> Result<Vec<(String, String)>, Reason> {
+        let mut stored = Vec::new();
+        loop {
+            let path = self.path(&format!("/messages?after={}", stored.len()));
+            let asked = self.client.ask(&self.user, Method::GET, &path, None, None, Duration::ZERO);
+            let answer = asked.await?;
+            if !answer.status.is_success() {
+                return Err(reason(&answer));
+            }
+            let page = answer.json();
+            let messages = page["messages"].as_array().cloned().unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(stored);
+            }
+            let text =
+                |message: &Value, key: &str| message[key].as_str().unwrap_or_default().to_owned();
+            stored.extend(messages.iter().map(|one| (text(one, "role"), text(one, "text"))));
+        }
+    }
+
+    /// How the bot has ended it, if it has.
+    async fn closing(&self) -> Option<Reason> {
+        let path = self.path("");
+        let asked = self.client.ask(&self.user, Method::GET, &path, None, None, Duration::ZERO);
+        let answer = asked.await.ok()?;
+        let closed = answer.json()["state"] == "closed";
+        closed.then(|| reason(&answer))
+    }
+
+    /// Looks again and again until the bot has ended it.
+    pub async fn expired(&self) -> Reason {
+        loop {
+            if let Some(reason) = self.closing().await {
+                return reason;
+            }
+            self.client.sim().sleep(LOOKS_EVERY).await;
+        }
+    }
+
+    /// See [`crate::bot::Talk::end`].
+    ///
+    /// # Errors
+    /// Why the bot has ended it before, or cannot be reached.
+    pub async fn end(self) -> Result<(), Reason> {
+        let path = self.path("");
+        let asked = self.client.ask(&self.user, Method::DELETE, &path, None, None, Duration::ZERO);
+        let answer = asked.await?;
+        if answer.status.is_success() { Ok(()) } else { Err(reason(&answer)) }
+    }
+}
+
+/// How a stream of events ends.
+enum End {
+    Done,
+    Failed(String),
+    /// Before it said so.
+    CutOff,
+}
+
+/// What a stream of server-sent events says.
+struct Events {
+    accepted: bool,
+    said: String,
+    end: End,
+}
+
+impl Events {
+    fn of(body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body);
+        let (mut accepted, mut said, mut end) = (false, String::new(), End::CutOff);
+        for event in text.split("\n\n") {
+            let field = |name: &str| {
+                event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+            };
+            let data: Value =
+                field("data").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+            match field("event") {
+                Some("accepted") => accepted = true,
+                Some("delta") => said.push_str(data["text"].as_str().unwrap_or_default()),
+                Some("done") => end = End::Done,
+                Some("error") => {
+                    end = End::Failed(data["code"].as_str().unwrap_or_default().to_owned());
+                }
+                _ => {}
+            }
+        }
+        Self { accepted, said, end }
+    }
+}
+
+/// `WORK turn 1 of conversation 2 of user 3`.
+fn read(text: &str) -> Option<Message> {
+    let (_, text) = text.split_once(" turn ")?;
+    let (turn, rest) = text.split_once(" of conversation ")?;
+    let (conversation, user) = rest.split_once(" of user ")?;
+    Some(Message {
+        user: user.parse().ok()?,
+        conversation: conversation.parse().ok()?,
+        turn: turn.parse().ok()?,
+    })
+}
