@@ -106,7 +106,7 @@ impl Client {
             },
         };
         let refused = |reason| {
-            if matches!(reason, "unreachable" | "draining") {
+            if reason == "unreachable" {
                 self.unheard.fetch_add(1, Ordering::Relaxed);
             }
             reason
@@ -139,9 +139,7 @@ impl Client {
             let once = self.once(user, method.clone(), path, key, body);
             let answer = tokio::time::timeout(self.settings.timeout + patience, once).await;
             let again = match &answer {
-                Ok(Ok(answer)) => {
-                    answer.status == StatusCode::SERVICE_UNAVAILABLE || is_going_on(answer)
-                }
+                Ok(Ok(answer)) => may_change(answer),
                 Ok(Err(_)) | Err(_) => true,
             };
             let pause = self.pause(user, tries);
@@ -240,10 +238,17 @@ impl Client {
     }
 }
 
-/// Whether the first try is still under way.
-fn is_going_on(answer: &Answer) -> bool {
-    answer.status == StatusCode::CONFLICT
-        && matches!(answer.json()["code"].as_str(), Some("start_in_progress" | "turn_in_progress"))
+/// Whether the same request may be answered otherwise in a moment: the first try is still under way, or the service
+/// cannot for now. One that stops will not.
+fn may_change(answer: &Answer) -> bool {
+    let problem = answer.json();
+    match answer.status {
+        StatusCode::CONFLICT => {
+            matches!(problem["code"].as_str(), Some("start_in_progress" | "turn_in_progress"))
+        }
+        StatusCode::SERVICE_UNAVAILABLE => problem["code"] != "draining",
+        _ => false,
+    }
 }
 
 /// The words of the manager for what the gateway says.
@@ -255,7 +260,7 @@ pub(super) fn reason(answer: &Answer) -> Reason {
         (Some("user_limit"), _) => "user limit",
         (Some("queue_full"), _) => "queue full",
         (Some("wait_timed_out"), _) => "timed out",
-        (Some("draining"), _) => "draining",
+        (Some("draining"), _) => "shutting down",
         (_, Some("expired_idle")) => "idle",
         (_, Some("expired_duration")) => "max duration",
         (_, Some("shut_down")) => "shut down",

@@ -99,8 +99,8 @@ impl Bot for GatewayBot {
         }
     }
 
-    fn drain(&self, within: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(self.server.drain(within))
+    fn drain(&self, _within: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(self.server.drain())
     }
 
     fn lateness(&self) -> Duration {

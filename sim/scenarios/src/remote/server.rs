@@ -15,6 +15,7 @@ use hyperlapse::{Sim, Streams};
 use tokio::sync::Notify;
 
 use super::HOSTS;
+use crate::settings::DrainSettings;
 
 /// Where the gateway listens.
 pub(super) const PORT: u16 = 80;
@@ -33,9 +34,7 @@ pub struct Server {
 struct Life {
     manager: Mutex<Option<ConversationManager>>,
     shutdown: Notify,
-    /// How long a shutdown may take: known when it is asked for.
-    within: Mutex<Option<Duration>>,
-    over: Notify,
+        over: Notify,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -82,8 +81,8 @@ impl Server {
         lock(&self.life.manager).as_ref().map(f)
     }
 
-    pub(super) async fn drain(&self, within: Duration) {
-        *lock(&self.life.within) = Some(within);
+    /// Stops the gateway, within the time that the scenario says for it.
+    pub(super) async fn drain(&self) {
         self.life.shutdown.notify_one();
         self.life.over.notified().await;
     }
@@ -129,6 +128,7 @@ async fn serve(
         options: GatewayOptions {
             // Clients that wait are waited for; who is told to stop has so long as was said.
             max_wait: super::client::LONGEST_WAIT,
+            drain_time: sim.settings::<DrainSettings>().within,
             max_connections: 100_000,
             header_timeout: Duration::from_secs(300),
             ..GatewayOptions::default()

@@ -150,7 +150,7 @@ pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
     };
     recount.started.add(1);
     operation.accepted_after(talk.waited());
-    let (active, _talking) = recount.talk();
+    let (active, talking) = recount.talk();
     user.sim().check_with(&NEVER_ABOVE_THE_LIMIT, active <= *limit, || {
         format!("{active} active, the limit is {limit}")
     });
@@ -160,6 +160,8 @@ pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
         return operation.failed(reason);
     }
     check_transcript(user, &mut talk, operation.number(), settings.steps).await;
+    // From here on another may have the slot, whenever this user hears of it.
+    drop(talking);
     match talk.end().await {
         Ok(()) => {
             recount.completed.add(1);
