@@ -199,7 +199,7 @@ fn started(status: StatusCode, shared: &Shared, stored: StoredConversation) -> R
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageQuery {
-    after: Option<u64>,
+    after: Option<i64>,
     limit: Option<u32>,
 }
 
@@ -211,7 +211,11 @@ impl PageQuery {
             let detail = format!("limit: 1 to {most} is expected");
             return Err(Problem::new(Code::InvalidQuery, detail));
         }
-        Ok((i64::try_from(self.after.unwrap_or(0)).unwrap_or(i64::MAX), limit))
+        let after = self.after.unwrap_or(0);
+        if after < 0 {
+            return Err(Problem::new(Code::InvalidQuery, "after: 0 or more is expected"));
+        }
+        Ok((after, limit))
     }
 }
 

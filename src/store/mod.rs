@@ -58,7 +58,7 @@
 //! - **Once.** A start or a message that is tried again under its key, with the same content, is there once, and the
 //!   second try gets the answer of the first, even after the conversation was closed. Keys live as long as the conversation.
 //! - **In order.** The messages of a conversation are numbered 1, 2, 3, ... without gaps, in the order in which they were
-//!   acknowledged to whoever awaits one before sending the next. Times of day order nothing.
+//!   committed; whoever awaits one before sending the next finds them in that order. Times of day order nothing.
 //! - **Each for itself.** Writes that are committed together succeed or fail one by one; see [`StoreError`] for what a
 //!   failure leaves behind. After an error the store works on as soon as its cause is gone.
 //! - **Dropping is safe.** The future of any call can be dropped at any await: the write is done or not, never half.
@@ -69,6 +69,8 @@
 //! A write costs a sync of the disk, shared by all that wait for one at the same time. One thread does everything, so a
 //! question waits for the commit that is under way; [`Store::totals`] counts every row. See `docs/store.md`.
 
+#[cfg(test)]
+mod commit_tests;
 mod database;
 mod error;
 mod inline;
@@ -105,12 +107,13 @@ use thread::Thread;
 /// [`StoreOptions::exclusive`] makes sure of it.
 #[derive(Clone)]
 pub struct Store {
-    backend: Arc<Backend>,
+    backend: Backend,
 }
 
+#[derive(Clone)]
 enum Backend {
-    Thread(Thread),
-    Inline(Inline),
+    Thread(Arc<Thread>),
+    Inline(Arc<Inline>),
 }
 
 impl Store {
@@ -126,7 +129,7 @@ impl Store {
     pub fn spawn(options: StoreOptions) -> Result<Self, StoreError> {
         let patience = options.busy_timeout;
         let database = Database::open(options, patience)?;
-        Ok(Self { backend: Arc::new(Backend::Thread(Thread::spawn(database)?)) })
+        Ok(Self { backend: Backend::Thread(Arc::new(Thread::spawn(database)?)) })
     }
 
     /// Opens the database, or creates it, to be worked on where the calls are polled. For simulations: calls are
@@ -143,7 +146,7 @@ impl Store {
         pace: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let database = Database::open(options, Duration::ZERO)?;
-        Ok(Self { backend: Arc::new(Backend::Inline(Inline::new(database, pace))) })
+        Ok(Self { backend: Backend::Inline(Arc::new(Inline::new(database, pace))) })
     }
 
     /// Keeps a conversation, open. Under a key that the user has used before for a conversation in the same room, the
@@ -269,7 +272,7 @@ impl Store {
     ///
     /// `Stopped` if it was shut down before, or what went wrong with closing: everything acknowledged is stored all the same.
     pub async fn shut_down(self) -> Result<(), StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Thread(thread) => thread.shut_down().await,
             Backend::Inline(inline) => inline.shut_down().await,
         }
@@ -279,7 +282,7 @@ impl Store {
         &self,
         work: impl FnMut(&Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Thread(thread) => thread.write(work).await,
             Backend::Inline(inline) => inline.write(work).await,
         }
@@ -289,7 +292,7 @@ impl Store {
         &self,
         work: impl FnOnce(&Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        match &*self.backend {
+        match &self.backend {
             Backend::Thread(thread) => thread.read(work).await,
             Backend::Inline(inline) => inline.read(work).await,
         }
@@ -298,7 +301,7 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &*self.backend {
+        let kind = match &self.backend {
             Backend::Thread(_) => "thread",
             Backend::Inline(_) => "inline",
         };

@@ -14,6 +14,9 @@ use super::schema::{self, Found};
 /// A write-ahead log that grew beyond this in a burst is cut back to it.
 const LOG_BYTES: i64 = 16 << 20;
 
+/// The smallest page that SQLite knows, and so the smallest database.
+const SMALLEST: u64 = 512;
+
 /// Statements that stay compiled; there are some thirty in all.
 const STATEMENTS: usize = 64;
 
@@ -22,6 +25,7 @@ pub(super) fn open(options: &StoreOptions, patience: Duration) -> Result<Connect
     let path = options.path.as_path();
     if options.vfs.is_none() {
         create_private(path);
+        refuse_scrap(path)?;
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -85,6 +89,22 @@ fn create_private(path: &Path) {
     let _ = path;
 }
 
+/// SQLite takes a file that is shorter than a page of any size for an empty database, and writes over it.
+fn refuse_scrap(path: &Path) -> Result<(), StoreError> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-journal");
+    // With a journal beside it, it is one that was being created when the process was killed.
+    if metadata.is_file()
+        && (1..SMALLEST).contains(&metadata.len())
+        && !Path::new(&journal).exists()
+    {
+        let detail = format!("{} has {} bytes, too few for one", path.display(), metadata.len());
+        return Err(StoreError::Corrupt { detail });
+    }
+    Ok(())
+}
+
 fn write_ahead(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
@@ -114,4 +134,44 @@ fn opening(path: &Path, error: StoreError) -> StoreError {
 
 fn cannot_open(path: &Path, detail: &str) -> StoreError {
     StoreError::CannotOpen { path: path.to_owned(), detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite says that it does, for each way to open.
+    #[test]
+    fn sqlite_is_as_careful_as_the_options_say() {
+        for (synchronous, number) in
+            [(Synchronous::Full, 2), (Synchronous::Normal, 1), (Synchronous::Off, 0)]
+        {
+            for exclusive in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                let options = StoreOptions::new(folder.path().join("db"))
+                    .synchronous(synchronous)
+                    .exclusive(exclusive);
+                // The second time it is there already.
+                for _ in 0..2 {
+                    let connection = open(&options, Duration::ZERO).unwrap();
+                    let number_of = |pragma: &str| -> i64 {
+                        connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap()
+                    };
+                    let text_of = |pragma: &str| -> String {
+                        connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap()
+                    };
+                    assert_eq!(number_of("synchronous"), number);
+                    assert_eq!(number_of("foreign_keys"), 1);
+                    assert_eq!(number_of("auto_vacuum"), 2, "incremental");
+                    assert_eq!(number_of("fullfsync"), 1);
+                    assert_eq!(text_of("journal_mode"), "wal");
+                    let locking = if exclusive { "exclusive" } else { "normal" };
+                    assert_eq!(text_of("locking_mode"), locking);
+                    assert!(
+                        !connection.db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE).unwrap()
+                    );
+                }
+            }
+        }
+    }
 }

@@ -4,10 +4,11 @@
 //! together. So the time of a sync is shared by everybody who waits for one. The queue is bounded: callers wait for a
 //! place in it, and memory does not grow with load.
 
-use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::database::{Database, Write, pending};
 use super::error::StoreError;
@@ -21,29 +22,37 @@ const GROUP: usize = 256;
 type Stopping = oneshot::Sender<Result<(), StoreError>>;
 
 enum Job {
-    Write(Box<dyn Write>),
-    Read(Box<dyn FnOnce(&Database) + Send>),
+    Write(Box<dyn Write>, OwnedSemaphorePermit),
+    Read(Box<dyn FnOnce(&Database) + Send>, OwnedSemaphorePermit),
     Stop(Stopping),
 }
 
 /// The thread, seen from the callers.
+///
+/// Not tokio's bounded channel: a sender that has got a place and is not polled again would hold up the end of it. Here
+/// the places are permits, and the channel itself is closed by whoever takes from it, whatever the callers do.
 pub(super) struct Thread {
     /// `None` once dropped.
-    queue: Option<mpsc::Sender<Job>>,
+    queue: Option<Sender<Job>>,
+    places: Arc<Semaphore>,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Thread {
     pub(super) fn spawn(database: Database) -> Result<Self, StoreError> {
-        let (queue, jobs) = mpsc::channel(QUEUE);
+        let (queue, jobs) = mpsc::channel();
+        let places = Arc::new(Semaphore::new(QUEUE));
         let handle = std::thread::Builder::new()
             .name("conversation-store".to_owned())
-            .spawn(move || work(database, jobs))
+            .spawn({
+                let places = Arc::clone(&places);
+                move || work(database, jobs, &places)
+            })
             .map_err(|error| StoreError::Io {
                 detail: format!("no thread for the store: {error}"),
                 code: -1,
             })?;
-        Ok(Self { queue: Some(queue), handle: Mutex::new(Some(handle)) })
+        Ok(Self { queue: Some(queue), places, handle: Mutex::new(Some(handle)) })
     }
 
     pub(super) async fn write<T: Send + 'static>(
@@ -51,7 +60,8 @@ impl Thread {
         work: impl FnMut(&Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (write, answer) = pending(work);
-        self.send(Job::Write(write), answer).await
+        let place = self.place().await?;
+        self.send(Job::Write(write, place), answer).await
     }
 
     pub(super) async fn read<T: Send + 'static>(
@@ -59,18 +69,23 @@ impl Thread {
         work: impl FnOnce(&Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Read(Box::new(move |database| {
-            // Nobody is told: a caller who has gone away wants no answer either.
+        let read = Box::new(move |database: &Database| {
+            // A caller who has gone away wants no answer.
             if !reply.is_closed() {
                 let _ = reply.send(work(database));
             }
-        }));
-        self.send(job, answer).await
+        });
+        let place = self.place().await?;
+        self.send(Job::Read(read, place), answer).await
     }
 
     pub(super) async fn shut_down(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Stop(reply), answer).await
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.places).acquire_owned().await.map_err(|_| StoreError::Stopped)
     }
 
     async fn send<T>(
@@ -79,7 +94,7 @@ impl Thread {
         answer: oneshot::Receiver<Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let queue = self.queue.as_ref().ok_or(StoreError::Stopped)?;
-        queue.send(job).await.map_err(|_| StoreError::Stopped)?;
+        queue.send(job).map_err(|_| StoreError::Stopped)?;
         answer.await.unwrap_or(Err(StoreError::Stopped))
     }
 }
@@ -97,29 +112,28 @@ impl Drop for Thread {
 }
 
 /// The life of the thread: until it is told to stop, or nobody is left to ask anything.
-fn work(mut database: Database, mut jobs: mpsc::Receiver<Job>) {
+fn work(mut database: Database, jobs: Receiver<Job>, places: &Semaphore) {
     let mut stopping: Vec<Stopping> = Vec::new();
-    while let Some(first) = jobs.blocking_recv() {
+    loop {
+        // Told to stop, it does what is in the queue, which is accepted, and waits for no more.
+        let first = if stopping.is_empty() { jobs.recv().ok() } else { jobs.try_recv().ok() };
+        let Some(first) = first else { break };
         let mut writes = Vec::new();
-        let mut job = Some(first);
-        for taken in 1.. {
+        for job in std::iter::once(first).chain(jobs.try_iter()).take(GROUP) {
             match job {
-                None => break,
-                Some(Job::Write(write)) => writes.push(write),
+                Job::Write(write, _place) => writes.push(write),
                 // Before the writes that wait with it: it sees what is committed, and only that.
-                Some(Job::Read(read)) => read(&database),
-                Some(Job::Stop(reply)) => {
-                    // What is in the queue is accepted, and still done.
-                    jobs.close();
-                    stopping.push(reply);
-                }
+                Job::Read(read, _place) => read(&database),
+                Job::Stop(reply) => stopping.push(reply),
             }
-            job = if taken < GROUP { jobs.try_recv().ok() } else { None };
         }
         if !writes.is_empty() {
             database.commit(writes);
         }
     }
+    // From here on everybody is told that it has stopped: who comes, who waits for a place, who has just got in.
+    drop(jobs);
+    places.close();
     let closed = database.close();
     for reply in stopping {
         let _ = reply.send(closed.clone());
