@@ -93,8 +93,8 @@
 //! # Features
 //!
 //! - `serde` (default): [`Limits`] from and to files, [`Stats`] and lists to anything.
-//! - `gateway`: an HTTP service over manager and store, with `store` and `serde`.
-//! - `store`: [`store`], conversations and their messages in SQLite, which is compiled along.
+//! - `gateway`: the module `gateway`, an HTTP service over manager and store; turns `store` and `serde` on.
+//! - `store`: the module `store`, conversations and their messages in SQLite, which is compiled along.
 
 #![forbid(unsafe_code)]
 

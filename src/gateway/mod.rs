@@ -68,6 +68,7 @@ mod responder;
 mod routes;
 mod serve;
 mod service;
+mod start;
 mod stream;
 mod tasks;
 mod turn;

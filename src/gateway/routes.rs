@@ -15,6 +15,7 @@ use super::extract::{Caller, bearer_token};
 use super::metrics::Levels;
 use super::problem::{Code, Problem};
 use super::service::Shared;
+use super::start;
 use crate::store::UnixMillis;
 
 /// The document that describes the routes.
@@ -43,7 +44,7 @@ macro_rules! routes {
 
 fn table() -> Vec<Route> {
     routes! {
-        POST   "/v1/conversations"               token => conversations::start;
+        POST   "/v1/conversations"               token => start::start;
         GET    "/v1/conversations"               token => conversations::list;
         GET    "/v1/conversations/{id}"          token => conversations::show;
         DELETE "/v1/conversations/{id}"          token => conversations::end;

@@ -14,9 +14,8 @@ use super::error::{StoreError, typed};
 use super::open;
 use super::options::StoreOptions;
 
-/// The pages that closing and pruning may use beyond the bound: without them a full store could never be made
-/// smaller, for only what is closed can go.
-const RESERVE_PAGES: u64 = 64;
+/// More than any file can have; SQLite cuts it to what it knows.
+const ANY_NUMBER: u64 = u32::MAX as u64 - 1;
 
 /// A bound below this would leave no room for the tables themselves.
 const FEWEST_PAGES: u64 = 32;
@@ -86,7 +85,7 @@ impl Database {
         let connection = open::open(&options, patience)?;
         let mut database = Self { connection, options, commits: 0, page_size: 0 };
         database.page_size = database.number("PRAGMA page_size", [])?.unsigned_abs();
-        database.bound(0)?;
+        database.bound()?;
         Ok(database)
     }
 
@@ -178,23 +177,31 @@ impl Database {
         self.number("PRAGMA freelist_count", [])
     }
 
-    /// Does `work` with the reserve at hand.
-    pub(super) fn with_reserve<T>(
+    /// Does `work` without the bound on size, for closing and pruning: a full store could never be made smaller
+    /// otherwise, for only what is closed can go.
+    pub(super) fn unbounded<T>(
         &self,
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.bound(RESERVE_PAGES)?;
+        if self.options.max_bytes.is_none() {
+            return work();
+        }
+        self.set_most_pages(ANY_NUMBER)?;
         let result = work();
-        self.bound(0)?;
+        self.bound()?;
         result
     }
 
-    /// Sets how large the file may become, in pages beyond the bound of the options.
-    fn bound(&self, extra: u64) -> Result<(), StoreError> {
-        let Some(bytes) = self.options.max_bytes else { return Ok(()) };
-        let pages = (bytes / self.page_size).max(FEWEST_PAGES) + extra;
-        // A page number has 32 bits; SQLite's own bound is a little lower, and it cuts what is above it.
-        let pages = pages.min(u64::from(u32::MAX - 1));
+    /// Sets how large the file may become, by the options. A file that is larger keeps its size, and grows no more.
+    fn bound(&self) -> Result<(), StoreError> {
+        match self.options.max_bytes {
+            None => Ok(()),
+            Some(bytes) => self.set_most_pages((bytes / self.page_size).max(FEWEST_PAGES)),
+        }
+    }
+
+    fn set_most_pages(&self, pages: u64) -> Result<(), StoreError> {
+        let pages = pages.min(ANY_NUMBER);
         self.number(&format!("PRAGMA max_page_count = {pages}"), []).map(drop)
     }
 }

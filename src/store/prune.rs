@@ -62,7 +62,7 @@ impl Store {
 
 impl Database {
     fn prune_step(&self, now: UnixMillis) -> Result<Step, StoreError> {
-        self.with_reserve(|| {
+        self.unbounded(|| {
             if let Some(retention) = self.options.retention {
                 let until = now.saturating_sub(retention);
                 let (conversations, messages) = self.remove_oldest(until, |_| Ok(true))?;
@@ -120,7 +120,7 @@ impl Database {
     /// Moves pages that are free to the end of the file, which ends before them at the next checkpoint. `true` while
     /// there are more.
     fn vacuum_step(&self) -> Result<bool, StoreError> {
-        self.with_reserve(|| {
+        self.unbounded(|| {
             // A row for each page, and only those that are asked for are moved.
             let mut statement = self
                 .connection

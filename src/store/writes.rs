@@ -93,7 +93,7 @@ impl Database {
         if self.closing_of(id)?.is_some() {
             return Ok(false);
         }
-        self.with_reserve(|| {
+        self.unbounded(|| {
             self.execute(
                 "UPDATE conversations SET closing = ?, closed_at = ? WHERE id = ?",
                 params![how.as_str(), at.0, id],

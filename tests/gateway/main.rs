@@ -3,6 +3,7 @@
 mod client;
 mod document;
 mod hostile;
+mod kill;
 mod language_model;
 mod lifecycle;
 mod limits;

@@ -104,6 +104,31 @@ async fn a_store_at_its_bound_is_full_and_closing_and_pruning_make_room_again() 
 }
 
 #[tokio::test]
+async fn a_store_full_of_open_conversations_can_close_them_all() {
+    let folder = Folder::new();
+    let store = inline(folder.options().max_bytes(200_000));
+    let mut started = Vec::new();
+    // The shortest there are, so that closing them needs the most room for what is there.
+    let error = loop {
+        match store.start(of("")).await {
+            Ok(it) => started.push(it.id),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error, StoreError::Full);
+    assert!(started.len() > 2_000, "{}", started.len());
+    assert!(store.prune(UnixMillis(0)).await.unwrap().only_open_left);
+    for id in &started {
+        assert!(store.close(*id, Closing::Completed, UnixMillis(0)).await.unwrap());
+    }
+    assert!(store.totals().await.unwrap().bytes > 200_000, "it took more than there was");
+    assert_eq!(store.start(of(&"x".repeat(20_000))).await.unwrap_err(), StoreError::Full);
+    let pruned = store.prune(UnixMillis(0)).await.unwrap();
+    assert!(pruned.bytes <= 180_000 && pruned.crowded_out > 0, "{pruned:?}");
+    store.start(of("")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_message_too_large_for_what_is_left_fails_alone() {
     let folder = Folder::new();
     let store = Store::spawn(folder.options().max_bytes(400_000)).unwrap();
