@@ -193,16 +193,21 @@ impl Machine {
         if self.options.read_only && kind.changes() {
             return Err(DiskError::ReadOnly { kind, file: file.to_owned() });
         }
-        let (course, count) = match fault {
-            None | Some(DiskFault::Slow(_)) => return Ok(Course::Done),
-            Some(DiskFault::PowerCut) => return Ok(Course::CutsPower),
-            Some(DiskFault::Error) => (Course::Fails, &mut self.stats.errors),
-            Some(DiskFault::Full) => (Course::FindsNoRoom, &mut self.stats.refused_for_room),
-            Some(DiskFault::Lie) => (Course::Lies, &mut self.stats.lies),
-            Some(DiskFault::Rot) => (Course::Rots, &mut self.stats.rotten_bits),
-        };
-        *count += 1;
-        Ok(course)
+        Ok(match fault {
+            None | Some(DiskFault::Slow(_)) => Course::Done,
+            Some(DiskFault::PowerCut) => Course::CutsPower,
+            Some(DiskFault::Error) => {
+                self.stats.errors += 1;
+                Course::Fails
+            }
+            Some(DiskFault::Lie) => {
+                self.stats.lies += 1;
+                Course::Lies
+            }
+            // Counted where they do something: a file may be there already, a read may find nothing.
+            Some(DiskFault::Full) => Course::FindsNoRoom,
+            Some(DiskFault::Rot) => Course::Rots,
+        })
     }
 
     /// What the rates say of an operation. A rate of nothing draws nothing.
@@ -256,6 +261,7 @@ impl Machine {
             (_, Some(id)) => id,
             (_, None) if !create => return Err(DiskError::NoSuchFile(shown.to_owned())),
             (Course::FindsNoRoom, None) => {
+                self.stats.refused_for_room += 1;
                 return Err(DiskError::Full { kind, file: shown.to_owned() });
             }
             (_, None) if self.options.read_only => {
@@ -295,6 +301,7 @@ impl Machine {
             Course::Fails => return Err(Self::io(kind, name)),
             Course::CutsPower => return Err(self.cut()),
             Course::Rots if length > 0 => {
+                self.stats.rotten_bits += 1;
                 let at = from + self.damage.below(length as u64) as usize;
                 file.rot(at, self.damage.below(8) as u8);
             }
@@ -319,13 +326,9 @@ impl Machine {
         let end = end.ok_or_else(|| DiskError::TooLong(name.to_owned()))?;
         let (from, sector) = (end - bytes.len(), self.options.sector as usize);
         let course = self.begin(kind, name, offset, bytes.len() as u64)?;
-        let full = |file: &str| DiskError::Full { kind, file: file.to_owned() };
-        if matches!(course, Course::FindsNoRoom) {
-            return Err(full(name));
-        }
-        if !self.has_room(of.file, end) {
+        if matches!(course, Course::FindsNoRoom) || !self.has_room(of.file, end) {
             self.stats.refused_for_room += 1;
-            return Err(full(name));
+            return Err(DiskError::Full { kind, file: name.to_owned() });
         }
         let file = self.files.get_mut(of.file).ok_or_else(|| Self::io(kind, name))?;
         let written = match course {

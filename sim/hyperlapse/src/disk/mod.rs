@@ -53,7 +53,7 @@
 //!
 //! # What it costs
 //!
-//! An operation takes a lock that nobody else wants and copies its bytes twice: about 0.3 us for a page. Every file is held twice
+//! An operation takes a lock that nobody else wants and copies its bytes twice: about half a microsecond for a page. Every file is held twice
 //! (as it reads, and as it would be after a crash), unsynced writes once more.
 //!
 //! | module | what it holds |
