@@ -2,7 +2,8 @@
 //!
 //! A crash has a mood for each file, so that the states in which most bugs lie are common: nothing of the rest is left; it is
 //! left up to some write, which is torn, and not beyond; or each write has its own luck, and later ones survive earlier
-//! ones. Drawing each sector by itself alone would hardly ever leave all, nothing or a prefix of many.
+//! ones. With each sector drawn by itself alone nothing, all or a prefix of many writes would hardly ever be left: of
+//! twenty one in a million.
 
 use rand::Rng;
 
