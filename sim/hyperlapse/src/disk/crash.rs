@@ -1,13 +1,14 @@
 //! What a crash leaves of what was not synced.
 //!
-//! A crash has a mood for each file, so that the states in which most bugs lie are common: nothing of the rest is left; it is
-//! left up to some write, which is torn, and not beyond; or each write has its own luck, and later ones survive earlier
-//! ones. Drawing each sector by itself alone would hardly ever leave all, nothing or a prefix of many.
+//! A crash has a mood for each file, so that the states in which most bugs lie are common: nothing of the rest is
+//! left; it is left up to some write, which is torn, and not beyond; or each write has its own luck, and later ones
+//! survive earlier ones. With each sector drawn by itself alone nothing, all or a prefix of many writes would hardly
+//! ever be left: of twenty one in a million.
 
 use rand::Rng;
 
+use super::Crash;
 use super::files::{File, What, write};
-use super::machine::Crash;
 use super::options::{DiskOptions, Tearing};
 use crate::random::{RandomExt, StreamRng};
 

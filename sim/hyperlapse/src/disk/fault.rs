@@ -75,8 +75,8 @@ pub struct DiskOp<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DiskFault {
-    /// It fails. Of a failed write the seed decides how many sectors at its beginning are there; what a failed sync was to make
-    /// durable is read back as before and never becomes durable (Linux takes it for clean from then on).
+    /// It fails. Of a failed write the seed decides how many sectors at its beginning are there; what a failed sync
+    /// was to make durable is read back as before and never becomes durable (Linux takes it for clean from then on).
     Error,
     /// It finds no room: a write, or an open that would create a file.
     Full,

@@ -1,14 +1,14 @@
 //! Names and contents: what everybody reads now, and what of it is durable.
 //!
-//! A file has its bytes as they read and as a crash would leave them at best, and between the two the list of what changed
-//! since the last sync, in order. A sync replays the list onto the durable bytes, so it costs what was written and
-//! not what the file holds. A name has the files that it stood for since its directory was synced.
+//! A file has its bytes as they read and as a crash would leave them at best, and between the two the list of what
+//! changed since the last sync, in order. A sync replays the list onto the durable bytes, so it costs what was
+//! written and not what the file holds. A name has the files that it stood for since its directory was synced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Crash;
 use super::crash::{self, Tear};
 use super::lock::Locks;
-use super::machine::Crash;
 use crate::random::{RandomExt, StreamRng};
 
 /// More unsynced bytes of one file are not kept: a kernel writes the oldest back by itself, and so does this.

@@ -5,86 +5,8 @@ use std::time::Duration;
 use super::crash::Tear;
 use super::files::{Files, directory_of};
 use super::lock::Level;
-use super::{DiskError, DiskFault, DiskFaults, DiskOp, DiskOpKind, DiskOptions};
+use super::{Crash, DiskError, DiskFault, DiskFaults, DiskOp, DiskOpKind, DiskOptions, DiskStats};
 use crate::random::{RandomExt, StreamRng, Streams};
-
-/// What a crash left of what was not synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Crash {
-    /// Unsynced writes and changes of length that were there afterwards.
-    pub kept: u64,
-    /// Those that were there in part.
-    pub torn: u64,
-    /// Those that were not.
-    pub lost: u64,
-    /// Creations and deletions that had not happened afterwards.
-    pub names_undone: u64,
-}
-
-/// What a disk has done: operations by kind, bytes, and the faults that struck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct DiskStats {
-    /// Files that were opened.
-    pub opens: u64,
-    /// Reads.
-    pub reads: u64,
-    /// Writes.
-    pub writes: u64,
-    /// Changes of length.
-    pub truncates: u64,
-    /// Syncs of files.
-    pub syncs: u64,
-    /// Syncs of directories.
-    pub directory_syncs: u64,
-    /// Deletions.
-    pub deletes: u64,
-    /// Bytes that reads gave.
-    pub bytes_read: u64,
-    /// Bytes that writes took.
-    pub bytes_written: u64,
-    /// Bytes that syncs made durable.
-    pub bytes_synced: u64,
-    /// Operations that a fault made fail.
-    pub errors: u64,
-    /// Operations that found no room.
-    pub refused_for_room: u64,
-    /// Syncs that lied.
-    pub lies: u64,
-    /// Bits that flipped.
-    pub rotten_bits: u64,
-    /// Operations that a fault slowed down.
-    pub slowed: u64,
-    /// Times that the host lost its power or crashed.
-    pub crashes: u64,
-    /// What all operations took, in virtual time.
-    pub busy: Duration,
-}
-
-impl DiskStats {
-    /// Operations of all kinds.
-    pub fn operations(&self) -> u64 {
-        DiskOpKind::ALL.iter().map(|kind| self.of(*kind)).sum()
-    }
-
-    /// Operations of one kind.
-    pub fn of(&self, kind: DiskOpKind) -> u64 {
-        let mut copy = *self;
-        *copy.of_mut(kind)
-    }
-
-    fn of_mut(&mut self, kind: DiskOpKind) -> &mut u64 {
-        match kind {
-            DiskOpKind::Open => &mut self.opens,
-            DiskOpKind::Read => &mut self.reads,
-            DiskOpKind::Write => &mut self.writes,
-            DiskOpKind::Truncate => &mut self.truncates,
-            DiskOpKind::Sync => &mut self.syncs,
-            DiskOpKind::SyncDirectory => &mut self.directory_syncs,
-            DiskOpKind::Delete => &mut self.deletes,
-        }
-    }
-}
 
 /// Everything that one disk is.
 pub(super) struct Machine {
@@ -193,16 +115,21 @@ impl Machine {
         if self.options.read_only && kind.changes() {
             return Err(DiskError::ReadOnly { kind, file: file.to_owned() });
         }
-        let (course, count) = match fault {
-            None | Some(DiskFault::Slow(_)) => return Ok(Course::Done),
-            Some(DiskFault::PowerCut) => return Ok(Course::CutsPower),
-            Some(DiskFault::Error) => (Course::Fails, &mut self.stats.errors),
-            Some(DiskFault::Full) => (Course::FindsNoRoom, &mut self.stats.refused_for_room),
-            Some(DiskFault::Lie) => (Course::Lies, &mut self.stats.lies),
-            Some(DiskFault::Rot) => (Course::Rots, &mut self.stats.rotten_bits),
-        };
-        *count += 1;
-        Ok(course)
+        Ok(match fault {
+            None | Some(DiskFault::Slow(_)) => Course::Done,
+            Some(DiskFault::PowerCut) => Course::CutsPower,
+            Some(DiskFault::Error) => {
+                self.stats.errors += 1;
+                Course::Fails
+            }
+            Some(DiskFault::Lie) => {
+                self.stats.lies += 1;
+                Course::Lies
+            }
+            // Counted where they do something: a file may be there already, a read may find nothing.
+            Some(DiskFault::Full) => Course::FindsNoRoom,
+            Some(DiskFault::Rot) => Course::Rots,
+        })
     }
 
     /// What the rates say of an operation. A rate of nothing draws nothing.
@@ -256,6 +183,7 @@ impl Machine {
             (_, Some(id)) => id,
             (_, None) if !create => return Err(DiskError::NoSuchFile(shown.to_owned())),
             (Course::FindsNoRoom, None) => {
+                self.stats.refused_for_room += 1;
                 return Err(DiskError::Full { kind, file: shown.to_owned() });
             }
             (_, None) if self.options.read_only => {
@@ -295,6 +223,7 @@ impl Machine {
             Course::Fails => return Err(Self::io(kind, name)),
             Course::CutsPower => return Err(self.cut()),
             Course::Rots if length > 0 => {
+                self.stats.rotten_bits += 1;
                 let at = from + self.damage.below(length as u64) as usize;
                 file.rot(at, self.damage.below(8) as u8);
             }
@@ -319,13 +248,9 @@ impl Machine {
         let end = end.ok_or_else(|| DiskError::TooLong(name.to_owned()))?;
         let (from, sector) = (end - bytes.len(), self.options.sector as usize);
         let course = self.begin(kind, name, offset, bytes.len() as u64)?;
-        let full = |file: &str| DiskError::Full { kind, file: file.to_owned() };
-        if matches!(course, Course::FindsNoRoom) {
-            return Err(full(name));
-        }
-        if !self.has_room(of.file, end) {
+        if matches!(course, Course::FindsNoRoom) || !self.has_room(of.file, end) {
             self.stats.refused_for_room += 1;
-            return Err(full(name));
+            return Err(DiskError::Full { kind, file: name.to_owned() });
         }
         let file = self.files.get_mut(of.file).ok_or_else(|| Self::io(kind, name))?;
         let written = match course {

@@ -40,12 +40,13 @@
 //!   has it for `fsync`; syncing a directory makes all names in it durable. SQLite's own files for Unix sync the
 //!   directory with the first sync of a new journal or write-ahead log, and after a deletion when SQLite asks for it;
 //!   here it is the same.
-//! - At a crash each unsynced write is kept, lost or torn by itself, so later ones may survive earlier ones; [`Tearing`] says
-//!   how badly. Of the names that a file had since its directory was synced any one may be what is left.
+//! - At a crash each unsynced write is kept, lost or torn by itself, so later ones may survive earlier ones;
+//!   [`Tearing`] says how badly. Of the names that a file had since its directory was synced any one may be what is
+//!   left.
 //! - Overwriting bytes leaves the bytes beside them alone (SQLite calls it powersafe overwrite and assumes it by
 //!   default), unless [`DiskOptions::powersafe_overwrite`] is switched off.
-//! - A deletion is whole or was not, and what was synced stays what it was: what SQLite assumes of hardware in *Atomic Commit
-//!   In SQLite* (section 2). [`DiskFault::Lie`] and [`DiskFault::Rot`] break that on purpose.
+//! - A deletion is whole or was not, and what was synced stays what it was: what SQLite assumes of hardware in
+//!   *Atomic Commit In SQLite* (section 2). [`DiskFault::Lie`] and [`DiskFault::Rot`] break that on purpose.
 //!
 //! The crash states are those of Pillai et al., *All File Systems Are Not Created Equal* (OSDI 2014), without the
 //! orders that single file systems add; what a failed sync leaves is that of Rebello et al., *Can Applications Recover
@@ -53,8 +54,8 @@
 //!
 //! # What it costs
 //!
-//! An operation takes a lock that nobody else wants and copies its bytes twice: about 0.3 us for a page. Every file is held twice
-//! (as it reads, and as it would be after a crash), unsynced writes once more.
+//! An operation takes a lock that nobody else wants and copies its bytes twice: about half a microsecond for a page.
+//! Every file is held twice (as it reads, and as it would be after a crash), unsynced writes once more.
 //!
 //! | module | what it holds |
 //! | --- | --- |
@@ -64,6 +65,7 @@
 //! | `options` | how a disk behaves: latency, space, rates of faults |
 //! | `fault` | operations and what may happen to them: the seam for faults |
 //! | `machine` | one operation: power, faults, latency, counts |
+//! | `stats` | what a disk has done |
 //! | `handle` | [`Disk`] and [`DiskFile`] |
 //! | `mount` | which disks a thread sees |
 //! | `sqlite` | the virtual file system, and what SQLite asks of a process |
@@ -78,11 +80,12 @@ mod machine;
 mod mount;
 mod options;
 mod sqlite;
+mod stats;
 
 pub use error::DiskError;
 pub use fault::{DiskFault, DiskFaults, DiskOp, DiskOpKind};
 pub use handle::{Disk, DiskFile};
-pub use machine::{Crash, DiskStats};
 pub use mount::Mounted;
 pub use options::{DiskOptions, FaultRates, Latency, Tearing};
 pub use sqlite::VFS;
+pub use stats::{Crash, DiskStats};

@@ -1,6 +1,6 @@
 //! The same seed comes to the same bytes, whatever else the process does with SQLite meanwhile.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -65,30 +65,39 @@ fn a_seed_repeats_itself_and_another_one_does_not() {
 #[test]
 fn runs_on_threads_at_once_beside_other_users_of_sqlite_come_to_what_they_come_to_alone() {
     let alone: Vec<Seen> = (0..8).map(run).collect();
-    let over = AtomicBool::new(false);
+    let others = Arc::new(());
     thread::scope(|scope| {
-        // Somebody without simulated disks, who draws all the while.
-        let other = scope.spawn(|| {
+        // Somebody without simulated disks, who draws for as long as there are runs, however they end.
+        let watched = Arc::downgrade(&others);
+        let other = scope.spawn(move || {
             let database = Connection::open_in_memory().unwrap();
             let draw = || database.query_row("SELECT random()", [], |row| row.get::<_, i64>(0));
             let mut drawn = Vec::new();
-            while !over.load(Ordering::Relaxed) {
+            while watched.strong_count() > 0 {
                 drawn.push(draw().unwrap());
             }
             drawn
         });
-        let runs: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| (0..8).rev().map(run).collect::<Vec<Seen>>())).collect();
+        let runs: Vec<_> = (0..4)
+            .map(|_| {
+                let running = Arc::clone(&others);
+                scope.spawn(move || {
+                    let seen: Vec<Seen> = (0..8).rev().map(run).collect();
+                    drop(running);
+                    seen
+                })
+            })
+            .collect();
+        drop(others);
         for run in runs {
             let mut seen = run.join().unwrap();
             seen.reverse();
             assert_eq!(seen, alone);
         }
-        over.store(true, Ordering::Relaxed);
         let drawn = other.join().unwrap();
         let ours = |random: &i64| alone.iter().any(|seen| seen.random.contains(random));
         assert!(!drawn.iter().any(ours), "the host's own draws are not a simulation's");
-        assert!(drawn.windows(2).all(|two| two[0] != two[1]));
+        assert!(drawn.len() > 4 && drawn.windows(2).all(|two| two[0] != two[1]));
     });
 }
 

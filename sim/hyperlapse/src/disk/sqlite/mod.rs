@@ -1,14 +1,15 @@
 //! SQLite on simulated disks.
 //!
-//! SQLite reaches its host through a virtual file system, a table of functions; [`vfs`] and [`file`] are one over [`Disk`].
-//! Time, sleep and randomness are in that table too and are answered from the run. What SQLite shares between all
-//! connections of a process is the business of [`process`].
+//! SQLite reaches its host through a virtual file system, a table of functions; [`vfs`] and [`file`] are one over
+//! [`Disk`]. Time, sleep and randomness are in that table too and are answered from the run. What SQLite shares
+//! between all connections of a process is the business of [`process`].
 //!
-//! This is written against SQLite's own interface and not with the crate `sqlite-plugin`: that passes randomness, time
-//! and sleep on to the host's file system, keeps from its user whether a deletion is to be synced, and needs libclang to be built.
+//! This is written against SQLite's own interface and not with the crate `sqlite-plugin`: that passes randomness,
+//! time and sleep on to the host's file system, keeps from its user whether a deletion is to be synced, and needs
+//! libclang to be built.
 //!
-//! Write-ahead logs need `PRAGMA locking_mode = EXCLUSIVE` before `PRAGMA journal_mode = WAL`: there is no memory shared
-//! between processes here, and SQLite then keeps its index of the log on its heap.
+//! Write-ahead logs need `PRAGMA locking_mode = EXCLUSIVE` before `PRAGMA journal_mode = WAL`: there is no memory
+//! shared between processes here, and SQLite then keeps its index of the log on its heap.
 //!
 //! [`Disk`]: super::Disk
 

@@ -1,11 +1,12 @@
 //! What SQLite shares between all connections of a process, and with that between runs: its random numbers.
 //!
-//! `sqlite3_randomness` (the salts of write-ahead logs, the nonce of journals, `random()`) draws from one generator for the
-//! whole process, seeded once from the default file system. Two runs on two threads would take numbers from each
-//! other, and the second run of a seed would go on where the first has ended. SQLite lets its mutexes be replaced: whoever
-//! enters the one around the generator on a thread with simulated disks throws the generator's state away, so
-//! that it is seeded again, and the default file system answers that from the thread's own stream. On leaving it is
-//! thrown away once more: nobody else continues a simulation's numbers. On every other thread all is as before.
+//! `sqlite3_randomness` (the salts of write-ahead logs, the nonce of journals, `random()`) draws from one generator
+//! for the whole process, seeded once from the default file system. Two runs on two threads would take numbers from
+//! each other, and the second run of a seed would go on where the first has ended. SQLite lets its mutexes be
+//! replaced: whoever enters the one around the generator on a thread with simulated disks throws the generator's
+//! state away, so that it is seeded again, and the default file system answers that from the thread's own stream. On
+//! leaving it is thrown away once more: nobody else continues a simulation's numbers. On every other thread all is as
+//! before.
 //!
 //! Mutexes can be replaced only before SQLite is first used. On Linux and macOS that is done before `main`.
 //!
@@ -68,9 +69,9 @@ pub(super) fn take_over() -> Result<(), &'static str> {
 
 fn replace_mutexes() -> Result<&'static ffi::sqlite3_mutex_methods, &'static str> {
     let replaced = MUTEXES.get_or_init(|| {
-        // SAFETY: `sqlite3_config` takes a pointer to a table of mutex methods for both options and copies from or to it.
-        // It and `sqlite3_shutdown` ask that nobody else uses SQLite meanwhile: true before `main`, and elsewhere the
-        // caller's concern, as `Disk::mount` says; SQLite refuses when it is in use already.
+        // SAFETY: `sqlite3_config` takes a pointer to a table of mutex methods for both options and copies from or to
+        // it. It and `sqlite3_shutdown` ask that nobody else uses SQLite meanwhile: true before `main`, and elsewhere
+        // the caller's concern, as `Disk::mount` says; SQLite refuses when it is in use already.
         unsafe {
             let mut methods: ffi::sqlite3_mutex_methods = std::mem::zeroed();
             let get = |methods: *mut ffi::sqlite3_mutex_methods| {
@@ -159,8 +160,8 @@ fn forget_generator() {
 
 /// The default file system, under another name, with randomness from runs on their threads.
 fn seed_from_runs() -> Result<(), &'static str> {
-    // SAFETY: SQLite is initialised, so there is a default file system, and it stays for as long as the process. A copy of
-    // its table works as it does: its functions look at their own data in it, which is copied with the rest.
+    // SAFETY: SQLite is initialised, so there is a default file system, and it stays for as long as the process. A
+    // copy of its table works as it does: its functions look at their own data in it, which is copied with the rest.
     unsafe {
         let default = ffi::sqlite3_vfs_find(ptr::null());
         let Some(host) = default.as_ref() else { return Err("it has no file system by default") };
