@@ -63,7 +63,12 @@ fn event(heard: &Heard) -> Event {
         Heard::Delta(text) => ("delta", json!({ "text": text })),
         Heard::Over(Outcome::Done(seq)) => ("done", json!({ "seq": seq })),
         Heard::Over(Outcome::Failed(problem)) => {
-            ("error", json!({ "code": problem.code.as_str(), "message": problem.detail }))
+            let mut data = json!({ "code": problem.code.as_str(), "message": problem.detail });
+            // A client that hears of the end here may find nobody to ask any more.
+            if let Some(closing) = problem.closing {
+                data["closing"] = json!(closing);
+            }
+            ("error", data)
         }
     };
     Event::default().event(name).data(data.to_string())

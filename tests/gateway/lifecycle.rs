@@ -70,6 +70,7 @@ async fn what_ends_a_conversation_stops_its_turn_and_frees_its_slot() {
     let began = Instant::now();
     let events = ada.say_well(id, "slow 100").await;
     assert_eq!(events.last().unwrap().data["code"], "conversation_over");
+    assert!(events.last().unwrap().data["closing"].is_string(), "how it ended");
     assert!((29..=30).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     assert_eq!(ada.start().await.status, 201);
 }

@@ -114,7 +114,7 @@ impl Client {
         let answer = answer.map_err(refused)?;
         match (answer.status.is_success(), answer.json()["id"].as_i64()) {
             (true, Some(id)) => Ok(id),
-            _ => Err(refused(reason(&answer))),
+            _ => Err(refused(reason(&answer.json()))),
         }
     }
 
@@ -252,8 +252,7 @@ fn may_change(answer: &Answer) -> bool {
 }
 
 /// The words of the manager for what the gateway says.
-pub(super) fn reason(answer: &Answer) -> Reason {
-    let problem = answer.json();
+pub(super) fn reason(problem: &Value) -> Reason {
     let closing = problem["closing"].as_str();
     match (problem["code"].as_str(), closing) {
         (Some("global_limit"), _) => "global limit",

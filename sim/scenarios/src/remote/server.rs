@@ -34,7 +34,7 @@ pub struct Server {
 struct Life {
     manager: Mutex<Option<ConversationManager>>,
     shutdown: Notify,
-        over: Notify,
+    over: Notify,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -54,7 +54,7 @@ impl RemoteTalk {
         let asked = self.client.ask(&self.user, Method::POST, &path, Some(&key), Some(&body), work);
         let answer = asked.await?;
         if !answer.status.is_success() {
-            return Err(reason(&answer));
+            return Err(reason(&answer.json()));
         }
         let events = Events::of(&answer.body);
         if events.accepted {
@@ -65,7 +65,9 @@ impl RemoteTalk {
                 self.acknowledge(&events.said);
                 Ok(read(&events.said).unwrap_or(message))
             }
-            End::Failed(code) => Err(self.why(&code).await),
+            // What stops in the middle of a conversation has ended it.
+            End::Failed("shutting down") => Err("shut down"),
+            End::Failed(reason) => Err(reason),
             End::CutOff => Err("unreachable"),
         }
     }
@@ -73,14 +75,6 @@ impl RemoteTalk {
     fn acknowledge(&self, text: &str) {
         let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         acknowledged.push(text.to_owned());
-    }
-
-    /// Why a turn came to nothing: the conversation may be over.
-    async fn why(&self, code: &str) -> Reason {
-        match code {
-            "conversation_over" => self.closing().await.unwrap_or("error"),
-            _ => "reply failed",
-        }
     }
 
     /// See [`crate::bot::Talk::touch`].
@@ -91,7 +85,7 @@ impl RemoteTalk {
         let path = self.path("/touch");
         let asked = self.client.ask(&self.user, Method::POST, &path, None, None, Duration::ZERO);
         let answer = asked.await?;
-        if answer.status.is_success() { Ok(()) } else { Err(reason(&answer)) }
+        if answer.status.is_success() { Ok(()) } else { Err(reason(&answer.json())) }
     }
 
     /// Everything that the store has of it: the user's messages, in their order.
@@ -111,7 +105,7 @@ impl RemoteTalk {
             let asked = self.client.ask(&self.user, Method::GET, &path, None, None, Duration::ZERO);
             let answer = asked.await?;
             if !answer.status.is_success() {
-                return Err(reason(&answer));
+                return Err(reason(&answer.json()));
             }
             let page = answer.json();
             let messages = page["messages"].as_array().cloned().unwrap_or_default();
@@ -130,7 +124,7 @@ impl RemoteTalk {
         let asked = self.client.ask(&self.user, Method::GET, &path, None, None, Duration::ZERO);
         let answer = asked.await.ok()?;
         let closed = answer.json()["state"] == "closed";
-        closed.then(|| reason(&answer))
+        closed.then(|| reason(&answer.json()))
     }
 
     /// Looks again and again until the bot has ended it.
@@ -151,14 +145,14 @@ impl RemoteTalk {
         let path = self.path("");
         let asked = self.client.ask(&self.user, Method::DELETE, &path, None, None, Duration::ZERO);
         let answer = asked.await?;
-        if answer.status.is_success() { Ok(()) } else { Err(reason(&answer)) }
+        if answer.status.is_success() { Ok(()) } else { Err(reason(&answer.json())) }
     }
 }
 
 /// How a stream of events ends.
 enum End {
     Done,
-    Failed(String),
+    Failed(Reason),
     /// Before it said so.
     CutOff,
 }
@@ -185,7 +179,7 @@ impl Events {
                 Some("delta") => said.push_str(data["text"].as_str().unwrap_or_default()),
                 Some("done") => end = End::Done,
                 Some("error") => {
-                    end = End::Failed(data["code"].as_str().unwrap_or_default().to_owned());
+                    end = End::Failed(reason(&data));
                 }
                 _ => {}
             }
