@@ -1,13 +1,13 @@
 //! The load suite on the gateway of production: a host of its own, SQLite on a simulated disk, users over HTTP.
 #![cfg(tokio_unstable)]
 
-use hyperlapse::{Outcome, Record, RunOptions, Verdict};
+use hyperlapse::{Outcome, Record, Verdict};
 
 fn run(scenario: &str, set: &[&str], seed: u64) -> (Record, Verdict) {
     let suite = conversation_load::suite();
     let set: Vec<_> = set.iter().map(|set| set.parse().unwrap()).collect();
     let case = suite.case(scenario, Some("gateway"), &set).unwrap();
-    let finished = suite.run_with(&case, RunOptions::seed(seed));
+    let finished = suite.run(&case, seed);
     (finished.record, finished.verdict)
 }
 
