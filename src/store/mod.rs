@@ -136,7 +136,8 @@ impl Store {
     /// carried out one after the other, without a thread, and each takes `pace()` of tokio's time before it is
     /// acknowledged. It never waits for others who hold the database: they make it [`Busy`](StoreError::Busy) at once.
     ///
-    /// A call that is dropped while it takes its time has been carried out, and was not acknowledged.
+    /// A call that is dropped while it takes its time has been carried out, and was not acknowledged. The last handle that is
+    /// dropped closes the file in good order, which writes to it: whoever simulates a crash cuts off the file system first.
     ///
     /// # Errors
     ///

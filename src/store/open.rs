@@ -35,6 +35,10 @@ pub(super) fn open(options: &StoreOptions, patience: Duration) -> Result<Connect
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
     };
     let connection = connection.map_err(|error| cannot_open(path, &typed(error).to_string()))?;
+    // SQLite then opens it for reading alone, which may or may not work out; a store that keeps nothing is none.
+    if connection.is_readonly("main").map_err(typed)? {
+        return Err(StoreError::ReadOnly);
+    }
     connection.busy_timeout(patience).map_err(typed)?;
     // Until we know that the file is ours, closing it must not move what lies in its log.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(typed)?;
