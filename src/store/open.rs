@@ -109,9 +109,20 @@ fn refuse_scrap(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What a statement says last, once it has come to its end: SQLite says `wal` before it has committed the change, and a disk
+/// that fails just then is heard of only by whoever asks on.
+fn last_word(connection: &Connection, statement: &str) -> rusqlite::Result<String> {
+    let mut statement = connection.prepare(statement)?;
+    let mut rows = statement.query([])?;
+    let mut word = String::new();
+    while let Some(row) = rows.next()? {
+        word = row.get(0)?;
+    }
+    Ok(word)
+}
+
 fn write_ahead(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let mode: String = connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+    let mode = last_word(connection, "PRAGMA journal_mode = WAL")
         .map_err(|error| opening(path, typed(error)))?;
     if mode == "wal" {
         return Ok(());

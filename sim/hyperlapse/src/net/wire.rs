@@ -229,7 +229,7 @@ mod tests {
         ) {
             let mut wire = Wire::default();
             let (mut now, mut seen) = (0, Vec::new());
-            let mut take = |wire: &mut Wire<u32>, now: u64, seen: &mut Vec<u32>| {
+            let take = |wire: &mut Wire<u32>, now: u64, seen: &mut Vec<u32>| {
                 while let Some(packet) = wire.arrived(now, |_, _| Fate::Arrives(3 * MS)) {
                     seen.push(packet);
                 }
