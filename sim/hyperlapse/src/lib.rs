@@ -129,6 +129,8 @@
 //!
 //! # Features
 //!
+//! `network`: hosts, links and sockets in virtual time, with crashes: the module `net`.
+//!
 //! `cli` (default): `Suite::main` with argument parsing and the progress bar, and the resident memory of
 //! the process in records. A test that only calls [`run`] can leave it out.
 //!
@@ -153,6 +155,8 @@ mod input;
 mod limit;
 mod metrics;
 #[cfg(feature = "network")]
+// Without tokio's hooks nobody calls what they call.
+#[cfg_attr(not(tokio_unstable), allow(dead_code))]
 pub mod net;
 mod plan;
 mod profile;

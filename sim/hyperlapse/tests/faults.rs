@@ -36,7 +36,8 @@ fn play(fault: Fault, strategy: StrategyChoice) -> Record {
 #[test]
 fn each_fault_does_what_it_says_is_counted_and_replays() {
     let mut table = String::new();
-    for kind in DecisionKind::FAULTS {
+    // Those of networks and hosts strike elsewhere: see `network.rs`.
+    for kind in DecisionKind::FAULTS.iter().take(5) {
         let fault = Fault::new(*kind, "turn", 0.1);
         let record = play(fault.clone(), StrategyChoice::None);
         let operations = &record.metrics.operations;
