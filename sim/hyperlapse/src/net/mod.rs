@@ -7,7 +7,7 @@
 //! that the system spawned itself among them, has its place in the spawn tree, is bent by the same decisions, and an
 //! idle network costs nothing.
 //!
-//! What a packet meets on its way is ours ([`wire`]): virtual latency, loss, cuts. A TCP segment that is lost is not lost
+//! What a packet meets on its way is ours (`wire`): virtual latency, loss, cuts. A TCP segment that is lost is not lost
 //! to its receiver, it comes later: after the time in which the sender would have sent it again, doubled each time (RFC 6298, from
 //! 200 ms as Linux has it), with all that was sent after it behind it. That is what an application sees of a bad link.
 //!
@@ -17,10 +17,10 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`options`] | the network as data: `[network]` in a scenario file |
-//! | [`wire`] | packets under way: when each arrives, in which order |
-//! | [`hosts`] | which task belongs to which host |
-//! | [`state`] | all of it, for the thread of the run |
+//! | `options` | the network as data: `[network]` in a scenario file |
+//! | `wire` | packets under way: when each arrives, in which order |
+//! | `hosts` | which task belongs to which host |
+//! | `state` | all of it, for the thread of the run |
 //!
 //! Resolution is that of tokio's timers, a millisecond. It needs `--cfg tokio_unstable`: without its hooks nobody
 //! knows which host a task belongs to.

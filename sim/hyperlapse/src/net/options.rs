@@ -68,8 +68,8 @@ impl NetworkOptions {
     /// Latency and loss from one host to another: the last link that names both counts.
     pub(super) fn link(&self, from: &str, to: &str) -> (Distribution, f64) {
         let links = self.links.iter().filter(|link| link.from == from && link.to == to);
-        let latency = links.clone().filter_map(|link| link.latency.clone()).last();
-        let loss = links.filter_map(|link| link.loss).last();
+        let latency = links.clone().rev().find_map(|link| link.latency.clone());
+        let loss = links.rev().find_map(|link| link.loss);
         (latency.unwrap_or_else(|| self.latency.clone()), loss.unwrap_or(self.loss))
     }
 }

@@ -5,9 +5,9 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`server`] | the host: disk, store, gateway, crash and restart |
-//! | [`client`] | a client as one would write it: connections that are kept, deadlines, retries under one key |
-//! | [`talk`] | a conversation over it |
+//! | `server` | the host: disk, store, gateway, crash and restart |
+//! | `client` | a client as one would write it: connections that are kept, deadlines, retries under one key |
+//! | `talk` | a conversation over it |
 
 mod client;
 mod server;
