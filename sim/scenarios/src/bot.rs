@@ -92,8 +92,9 @@ pub enum Talk<'a> {
     Managed(ManagedTalk<'a>),
     /// Of another bot.
     Other(Box<dyn OtherTalk>),
-    /// Of a gateway, over the network.
-    Remote(RemoteTalk),
+    /// Of a gateway, over the network. On the heap, as its futures are: a request in flight takes a kilobyte, which every
+    /// user of any bot would carry otherwise.
+    Remote(Box<RemoteTalk>),
 }
 
 /// What a bot implements for its [`Talk`].
@@ -137,7 +138,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.turn(message, work).await,
             Talk::Other(talk) => talk.turn(message, work).await,
-            Talk::Remote(talk) => talk.turn(message, work).await,
+            Talk::Remote(talk) => Box::pin(talk.turn(message, work)).await,
         }
     }
 
@@ -149,7 +150,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.conversation.touch().map_err(|ended| ended.how.reason()),
             Talk::Other(talk) => talk.touch(),
-            Talk::Remote(talk) => talk.touch().await,
+            Talk::Remote(talk) => Box::pin(talk.touch()).await,
         }
     }
 
@@ -158,7 +159,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.memory.take(),
             Talk::Other(talk) => talk.take_transcript(),
-            Talk::Remote(talk) => talk.transcript().await,
+            Talk::Remote(talk) => Box::pin(talk.transcript()).await,
         }
     }
 
@@ -167,7 +168,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.conversation.expired().await.reason(),
             Talk::Other(talk) => talk.expired().await,
-            Talk::Remote(talk) => talk.expired().await,
+            Talk::Remote(talk) => Box::pin(talk.expired()).await,
         }
     }
 
@@ -179,7 +180,7 @@ impl Talk<'_> {
         match self {
             Talk::Managed(talk) => talk.conversation.end().map_err(|ended| ended.how.reason()),
             Talk::Other(talk) => talk.end(),
-            Talk::Remote(talk) => talk.end().await,
+            Talk::Remote(talk) => Box::pin(talk.end()).await,
         }
     }
 }

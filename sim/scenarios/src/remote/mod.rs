@@ -119,6 +119,7 @@ impl GatewayBot {
         let id = self.client.start(user, wait).await?;
         let waited = self.client.now() - asked;
         let waited = if wait.is_zero() { Duration::ZERO } else { waited };
-        Ok(Talk::Remote(RemoteTalk::new(Arc::clone(&self.client), user.clone(), id, waited)))
+        let talk = RemoteTalk::new(Arc::clone(&self.client), user.clone(), id, waited);
+        Ok(Talk::Remote(Box::new(talk)))
     }
 }
