@@ -84,6 +84,11 @@ struct Storm {
 
 /// The script.
 pub async fn storm(sim: Sim, bot: System) {
+    // Its ledger knows what is so at every instant, and its probes ask and are answered at once.
+    assert!(
+        bot.lateness().is_zero(),
+        "a storm needs a bot in its own process, not one over a network"
+    );
     let limits = sim.settings::<ManagerSettings>().0;
     let shown = Arc::downgrade(&bot);
     sim.show_state(move || match shown.upgrade().map(|bot| bot.counts()) {
