@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conversation_manager::{
-    Clock, Conversation, ConversationManager, ExpiryTask, Limits, Timestamp, TokioClock, UserId,
-    with_current,
+    Clock, Conversation, ConversationManager, ExpiryTask, Limits, Stats, Timestamp, TokioClock,
+    UserId, with_current,
 };
 use hyperlapse::Sim;
 use tokio::time::Sleep;
@@ -202,6 +202,20 @@ pub struct Counts {
     pub refused: u64,
 }
 
+impl Counts {
+    /// What a manager says.
+    pub(crate) fn of(stats: &Stats) -> Self {
+        Self {
+            active: stats.active,
+            waiting: stats.waiting,
+            users: stats.users,
+            started: stats.started_total,
+            completed: stats.ended.completed,
+            refused: stats.refused.total(),
+        }
+    }
+}
+
 /// The clock of a bot: that of its run, or tokio's where there is no run.
 ///
 /// Both say the same in a run. The world has read tokio's clock already in the poll that asks it, which takes that
@@ -301,15 +315,7 @@ impl Bot for ManagedBot {
     }
 
     fn counts(&self) -> Counts {
-        let stats = self.manager.stats();
-        Counts {
-            active: stats.active,
-            waiting: stats.waiting,
-            users: stats.users,
-            started: stats.started_total,
-            completed: stats.ended.completed,
-            refused: stats.refused.total(),
-        }
+        Counts::of(&self.manager.stats())
     }
 
     fn drain(&self, within: Duration) -> BoxFuture<'_, ()> {

@@ -7,9 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::BuildHasherDefault;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{Id, yield_now};
 
 use super::{Boot, state};
@@ -66,6 +67,32 @@ pub(super) fn before_poll(id: Id) -> usize {
 
 fn alive(host: usize) -> u64 {
     TASKS.with(|tasks| tasks.borrow().alive[host])
+}
+
+/// The switch of a host.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Power(Arc<(Notify, Mutex<Option<Duration>>)>);
+
+impl Power {
+    fn lock(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.0.1.lock().expect("nothing panics under this lock")
+    }
+
+    /// Cuts it for so long.
+    pub(super) fn cut_for(&self, down_for: Duration) {
+        *self.lock() = Some(down_for);
+        self.0.0.notify_one();
+    }
+
+    /// Resolves when the power is cut: for how long.
+    pub(super) async fn cut(&self) -> Duration {
+        loop {
+            if let Some(down_for) = self.lock().take() {
+                return down_for;
+            }
+            self.0.0.notified().await;
+        }
+    }
 }
 
 /// Turns of the scheduler that the tasks of a crashed host have to be dropped in.

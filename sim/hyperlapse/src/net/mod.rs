@@ -18,6 +18,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `options` | the network as data: `[network]` in a scenario file |
+//! | `link` | one direction between two hosts: what it does to a packet by itself |
 //! | `wire` | packets under way: when each arrives, in which order |
 //! | `hosts` | which task belongs to which host |
 //! | `state` | all of it, for the thread of the run |
@@ -26,6 +27,7 @@
 //! knows which host a task belongs to.
 
 mod hosts;
+mod link;
 mod options;
 mod state;
 mod wire;
@@ -143,6 +145,7 @@ impl Network {
     }
 
     /// Calls this at the very moment at which a host crashes, once for each crash: for what else of it stops then.
+    /// It must not use the network.
     pub fn on_crash(&self, host: &str, stop: impl Fn() + 'static) {
         state::on_crash(self.index(host), Rc::new(stop));
     }

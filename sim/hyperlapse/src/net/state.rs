@@ -17,12 +17,11 @@ use turmoil_net::{
     EnterGuard, HostId, KernelConfig, Net, NetstatState, Packet, TcpFlags, TcpSegment, Transport,
 };
 
+use super::link::Link;
 use super::wire::{Fate, Flow, Wire};
 use super::{NetworkOptions, Traffic, hosts};
 use crate::decision::{Address, DecisionKind};
-use crate::random::{RandomExt, StreamRng};
 use crate::units;
-use crate::workload::Distribution;
 use crate::world::{Sim, strikes};
 
 thread_local! {
@@ -54,41 +53,8 @@ struct HostState {
     ip: IpAddr,
     down: bool,
     crashes: u64,
-    power: Power,
+    power: hosts::Power,
     on_crash: Option<Rc<dyn Fn()>>,
-}
-
-struct Link {
-    latency: Distribution,
-    loss: f64,
-    /// Draws the latency of its packets.
-    latencies: StreamRng,
-    losses: StreamRng,
-    cut_until_ns: u64,
-    held: bool,
-    /// `users->server`, and `users--server` for both directions.
-    site: String,
-    both: String,
-}
-
-/// The switch of a host.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Power(Arc<(Notify, std::sync::Mutex<Option<Duration>>)>);
-
-impl Power {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Duration>> {
-        self.0.1.lock().expect("nothing panics under this lock")
-    }
-
-    /// Resolves when the power is cut: for how long.
-    pub(super) async fn cut(&self) -> Duration {
-        loop {
-            if let Some(down_for) = self.lock().take() {
-                return down_for;
-            }
-            self.0.0.notified().await;
-        }
-    }
 }
 
 fn with<T>(f: impl FnOnce(&mut State) -> T) -> T {
@@ -118,29 +84,14 @@ pub(super) fn begin(sim: &Sim, names: &[&str], options: &NetworkOptions) {
                 ip,
                 down: false,
                 crashes: 0,
-                power: Power::default(),
+                power: hosts::Power::default(),
                 on_crash: None,
             }
         })
         .collect();
     let mut links = Vec::with_capacity(names.len() * names.len());
     for from in names {
-        for to in names {
-            let (latency, loss) = options.link(from, to);
-            let stream = |what: &str| sim.rng(format_args!("network/{from}/{to}/{what}"));
-            let ends = [from, to].map(|end| (*end).to_owned());
-            let [first, second] = if from <= to { [from, to] } else { [to, from] };
-            links.push(Link {
-                latency,
-                loss,
-                latencies: stream("latency"),
-                losses: stream("loss"),
-                cut_until_ns: 0,
-                held: false,
-                site: ends.join("->"),
-                both: format!("{first}--{second}"),
-            });
-        }
+        links.extend(names.iter().map(|to| Link::new(sim, from, to, options)));
     }
     let news = Arc::new(Notify::new());
     hosts::begin(hosts.len());
@@ -299,17 +250,7 @@ impl State {
     fn fate(&mut self, way: Way) -> Fate {
         let (now_ns, down) = (self.sim.now_ns(), self.hosts[way.to].down);
         let index = way.from * self.hosts.len() + way.to;
-        let link = &mut self.links[index];
-        if link.held {
-            return Fate::Held;
-        }
-        if down
-            || now_ns < link.cut_until_ns
-            || (link.loss > 0.0 && link.losses.unit() <= link.loss)
-        {
-            return Fate::Lost;
-        }
-        Fate::Arrives(units::nanos(link.latency.sample(&mut link.latencies)))
+        self.links[index].fate(now_ns, down)
     }
 
     /// What the scenario's faults do to it besides.
@@ -367,8 +308,7 @@ impl State {
     fn cut(&mut self, from: usize, to: usize, ns: u64) {
         let until = self.sim.now_ns().saturating_add(ns);
         let index = from * self.hosts.len() + to;
-        let link = &mut self.links[index];
-        link.cut_until_ns = link.cut_until_ns.max(until);
+        self.links[index].cut_until(until);
     }
 
     fn crash(&mut self, host: usize, down_for: Duration) {
@@ -378,8 +318,7 @@ impl State {
         }
         host.down = true;
         host.crashes += 1;
-        *host.power.lock() = Some(down_for);
-        host.power.0.0.notify_one();
+        host.power.cut_for(down_for);
         if let Some(stop) = &host.on_crash {
             stop();
         }
@@ -439,7 +378,7 @@ pub(super) fn crashes(host: usize) -> u64 {
     with(|state| state.hosts[host].crashes)
 }
 
-pub(super) fn power_of(host: usize) -> Power {
+pub(super) fn power_of(host: usize) -> hosts::Power {
     with(|state| state.hosts[host].power.clone())
 }
 

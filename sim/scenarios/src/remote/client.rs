@@ -29,6 +29,23 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// How often a user looks whether the bot has ended a conversation.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
+/// What is asked.
+pub(super) struct Question<'a> {
+    pub(super) method: Method,
+    pub(super) path: &'a str,
+    /// Under which it takes effect once.
+    pub(super) key: Option<&'a str>,
+    pub(super) body: Option<&'a Value>,
+    /// How much longer than others its answer may take.
+    pub(super) takes: Duration,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn new(method: Method, path: &'a str) -> Self {
+        Self { method, path, key: None, body: None, takes: Duration::ZERO }
+    }
+}
+
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -97,13 +114,12 @@ impl Client {
             seconds => format!("/v1/conversations?wait={seconds}"),
         };
         let key = self.key(user);
-        let asked = self.ask(user, Method::POST, &path, Some(&key), None, wait);
-        let answer = match wait.is_zero() {
+        let question =
+            Question { key: Some(&key), takes: wait, ..Question::new(Method::POST, &path) };
+        let asked = self.ask(user, question);
+        let answer = match wait.is_zero() || wait == LONGEST_WAIT {
             true => asked.await,
-            false => match tokio::time::timeout(wait + self.settings.deadline, asked).await {
-                Ok(answer) => answer,
-                Err(_) => Err("timed out"),
-            },
+            false => tokio::time::timeout(wait, asked).await.unwrap_or(Err("timed out")),
         };
         let refused = |reason| {
             if reason == "unreachable" {
@@ -127,17 +143,13 @@ impl Client {
     pub(super) async fn ask(
         &self,
         user: &UserId,
-        method: Method,
-        path: &str,
-        key: Option<&str>,
-        body: Option<&Value>,
-        patience: Duration,
+        question: Question<'_>,
     ) -> Result<Answer, Reason> {
         let began = self.now();
         let mut tries = 0;
         loop {
-            let once = self.once(user, method.clone(), path, key, body);
-            let answer = tokio::time::timeout(self.settings.timeout + patience, once).await;
+            let once = self.once(user, &question);
+            let answer = tokio::time::timeout(self.settings.timeout + question.takes, once).await;
             let again = match &answer {
                 Ok(Ok(answer)) => may_change(answer),
                 Ok(Err(_)) | Err(_) => true,
@@ -175,24 +187,21 @@ impl Client {
     async fn once(
         &self,
         user: &UserId,
-        method: Method,
-        path: &str,
-        key: Option<&str>,
-        body: Option<&Value>,
+        question: &Question<'_>,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let mut connection = match self.take(user) {
             Some(connection) => connection,
             None => self.connect().await?,
         };
         let mut request = Request::builder()
-            .method(method)
-            .uri(path)
+            .method(question.method.clone())
+            .uri(question.path)
             .header("host", HOSTS[1])
             .header("authorization", format!("Bearer {}", user.as_str()));
-        if let Some(key) = key {
+        if let Some(key) = question.key {
             request = request.header("idempotency-key", key);
         }
-        let body = match body {
+        let body = match question.body {
             Some(body) => {
                 request = request.header("content-type", "application/json");
                 Bytes::from(body.to_string())

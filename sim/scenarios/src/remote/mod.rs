@@ -85,18 +85,10 @@ impl Bot for GatewayBot {
     }
 
     fn counts(&self) -> Counts {
-        let Some(stats) = self.server.with_manager(|manager| manager.stats()) else {
-            return Counts { refused: self.client.unheard(), ..Counts::default() };
-        };
-        Counts {
-            active: stats.active,
-            waiting: stats.waiting,
-            users: stats.users,
-            started: stats.started_total,
-            completed: stats.ended.completed,
-            // Who found nobody to ask was refused, too.
-            refused: stats.refused.total() + self.client.unheard(),
-        }
+        let of_manager = self.server.with_manager(|manager| Counts::of(&manager.stats()));
+        let counts = of_manager.unwrap_or_default();
+        // Who found nobody to ask was refused, too.
+        Counts { refused: counts.refused + self.client.unheard(), ..counts }
     }
 
     fn drain(&self, _within: Duration) -> BoxFuture<'_, ()> {

@@ -7,7 +7,7 @@ use conversation_manager::UserId;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::client::{Client, LOOKS_EVERY, reason};
+use super::client::{Answer, Client, LOOKS_EVERY, Question, reason};
 use crate::bot::{Message, Reason, Transcript};
 
 /// A conversation of a gateway, as its user has it.
@@ -43,6 +43,10 @@ impl RemoteTalk {
         format!("/v1/conversations/{}{rest}", self.id)
     }
 
+    async fn ask(&self, method: Method, path: &str) -> Result<Answer, Reason> {
+        self.client.ask(&self.user, Question::new(method, path)).await
+    }
+
     /// See [`crate::bot::Talk::turn`].
     ///
     /// # Errors
@@ -51,8 +55,13 @@ impl RemoteTalk {
         let text = format!("{} {message}", work.as_nanos());
         let (path, body, key) =
             (self.path("/messages"), json!({ "text": text }), self.client.key(&self.user));
-        let asked = self.client.ask(&self.user, Method::POST, &path, Some(&key), Some(&body), work);
-        let answer = asked.await?;
+        let question = Question {
+            key: Some(&key),
+            body: Some(&body),
+            takes: work,
+            ..Question::new(Method::POST, &path)
+        };
+        let answer = self.client.ask(&self.user, question).await?;
         if !answer.status.is_success() {
             return Err(reason(&answer.json()));
         }
@@ -83,8 +92,7 @@ impl RemoteTalk {
     /// Why the bot has ended it, or cannot be reached.
     pub async fn touch(&self) -> Result<(), Reason> {
         let path = self.path("/touch");
-        let asked = self.client.ask(&self.user, Method::POST, &path, None, None, Duration::ZERO);
-        let answer = asked.await?;
+        let answer = self.ask(Method::POST, &path).await?;
         if answer.status.is_success() { Ok(()) } else { Err(reason(&answer.json())) }
     }
 
@@ -102,8 +110,7 @@ impl RemoteTalk {
         let mut stored = Vec::new();
         loop {
             let path = self.path(&format!("/messages?after={}", stored.len()));
-            let asked = self.client.ask(&self.user, Method::GET, &path, None, None, Duration::ZERO);
-            let answer = asked.await?;
+            let answer = self.ask(Method::GET, &path).await?;
             if !answer.status.is_success() {
                 return Err(reason(&answer.json()));
             }
@@ -121,8 +128,7 @@ impl RemoteTalk {
     /// How the bot has ended it, if it has.
     async fn closing(&self) -> Option<Reason> {
         let path = self.path("");
-        let asked = self.client.ask(&self.user, Method::GET, &path, None, None, Duration::ZERO);
-        let answer = asked.await.ok()?;
+        let answer = self.ask(Method::GET, &path).await.ok()?;
         let closed = answer.json()["state"] == "closed";
         closed.then(|| reason(&answer.json()))
     }
@@ -143,8 +149,7 @@ impl RemoteTalk {
     /// Why the bot has ended it before, or cannot be reached.
     pub async fn end(self) -> Result<(), Reason> {
         let path = self.path("");
-        let asked = self.client.ask(&self.user, Method::DELETE, &path, None, None, Duration::ZERO);
-        let answer = asked.await?;
+        let answer = self.ask(Method::DELETE, &path).await?;
         if answer.status.is_success() { Ok(()) } else { Err(reason(&answer.json())) }
     }
 }
