@@ -36,6 +36,22 @@ fn every_scenario_of_the_suite_holds_on_the_gateway_and_repeats_itself() {
 }
 
 #[test]
+fn a_crash_in_the_midst_loses_nothing_that_was_acknowledged_and_no_conversation() {
+    let crashes = r#"faults=[{kind="crash",site="server",rate=0.01,at_most=2,by="1s"}]"#;
+    let set = ["workload.duration=10s", r#"thresholds=["completion_rate == 100%"]"#, crashes];
+    let mut struck = 0;
+    for seed in 0..10 {
+        let (record, verdict) = run("sustained", &set, seed);
+        // What each conversation remembers in the end is compared with what its user was told is stored.
+        assert!(verdict.passed(), "seed {seed}: {:?}", verdict.failures);
+        assert!(record.metrics.operations.completed > 100);
+        struck += record.faults["crash at server"].struck;
+        assert_eq!(run("sustained", &set, seed).0.fingerprint, record.fingerprint, "seed {seed}");
+    }
+    assert!(struck >= 10, "{struck} crashes");
+}
+
+#[test]
 fn distance_is_time() {
     let fast = run("concurrent-users", &["network.latency=1ms"], 0).0;
     let slow = run("concurrent-users", &["network.latency=20ms"], 0).0;

@@ -53,6 +53,11 @@ pub trait Bot: Send + Sync {
     /// Admits nobody any more; ends what has not ended after this time.
     fn drain(&self, within: Duration) -> BoxFuture<'_, ()>;
 
+    /// How often its process has started again: what it counts itself it has counted from nothing since.
+    fn restarts(&self) -> u64 {
+        0
+    }
+
     /// How much later a user may know what the bot knows, at most, and the bot what the user does: nothing, where both are
     /// in one place.
     fn lateness(&self) -> Duration {

@@ -213,13 +213,19 @@ fn steps(record: &Record, failure: &Failure) -> (Vec<Actor>, Vec<Step>, BTreeMap
         }
     }
     happened.extend(later.into_iter().map(|(d, _, event)| Happened::Decision(d, event)));
-    let mut present: Vec<_> = happened.iter().map(|what| what.actor().clone()).collect();
-    present.sort();
-    present.dedup();
-    // The run itself comes first in their order, and is least of the story.
-    if present.first() == Some(&Actor::World) {
-        present.rotate_left(1);
+    let mut present: Vec<Actor> = Vec::new();
+    for what in &happened {
+        if !present.contains(what.actor()) {
+            present.push(what.actor().clone());
+        }
     }
+    // Tasks in the order in which the story comes to them: that of the lines where they were spawned changes with every
+    // edit above them. The run itself is least of the story.
+    present.sort_by_key(|actor| match actor {
+        Actor::User(id) => (0, *id),
+        Actor::Task(_) => (1, 0),
+        Actor::World => (2, 0),
+    });
     let (mut steps, mut times) = (Vec::new(), BTreeMap::new());
     for what in happened {
         let actor = present.iter().position(|actor| actor == what.actor());

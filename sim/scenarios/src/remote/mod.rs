@@ -95,6 +95,10 @@ impl Bot for GatewayBot {
         Box::pin(self.server.drain())
     }
 
+    fn restarts(&self) -> u64 {
+        self.server.crashes()
+    }
+
     fn lateness(&self) -> Duration {
         self.lateness
     }

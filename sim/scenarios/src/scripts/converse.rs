@@ -121,6 +121,9 @@ pub async fn converse(sim: Sim, bot: System) {
 }
 
 pub(super) fn check_counters(sim: &Sim, visited: &Visited) {
+    if visited.bot.restarts() > 0 {
+        return;
+    }
     let (counts, recount) = (visited.bot.counts(), &visited.recount);
     let said = [counts.started, counts.completed, counts.refused];
     let counted = [&recount.started, &recount.completed, &recount.refused].map(Count::get);
