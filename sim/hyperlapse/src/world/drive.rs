@@ -23,7 +23,7 @@ use crate::decision::Address;
 use crate::event::{Actor, EventKind};
 use crate::workload::{Load, Repeat, Rhythm, Wave};
 pub(super) use life::Wanted;
-use life::{Pause, Stay, Terms, Until, live};
+use life::{Coming, Pause, Terms, Until, live};
 use timeline::{Moment, Timeline, What};
 
 type BeforeWave = Box<dyn FnMut(u32) + Send>;
@@ -206,12 +206,13 @@ where
             Repeat::Shared(total) => Until::Shared(Arc::new(AtomicU64::new(total))),
             Repeat::For(_) => Until::End,
         };
-        let terms = Arc::new(Terms::looping(until, ends, rhythm));
+        let terms = self.looping(until, ends, rhythm);
         self.crowd.more(wave.users.len() as u64);
         for id in wave.users.clone().map(|user| first_user + user) {
             let kind = self.sim.shared().plan().kind_of_user[id as usize];
             let offset = self.sim.shared().plan().offset(id);
-            self.spawn(User::new(self.sim.clone(), id, kind), offset, Arc::clone(&terms), None);
+            let user = User::new(self.sim.clone(), id, kind);
+            self.spawn(user, Arc::clone(&terms), Coming::later(offset));
         }
     }
 
@@ -235,6 +236,8 @@ where
             },
         };
         let terms = Arc::new(Terms {
+            script: Arc::clone(&self.script),
+            crowd: Arc::clone(&self.crowd),
             until: Until::Iteration(1),
             ends: None,
             cut: ends.map(|ends| self.started + ends),
@@ -243,9 +246,7 @@ where
         });
         self.crowd.more(1);
         let user = User::new(self.sim.clone(), id, kind);
-        let intended = self.started + at;
-        let intended = Box::new(life::Intended { at: intended, room });
-        self.spawn(user, Duration::ZERO, terms, Some(intended));
+        self.spawn(user, terms, Coming::arriving(self.started + at, room));
     }
 
     /// As many users as the script says, until the part is over. Who came last goes first, after the iteration under way.
@@ -270,8 +271,7 @@ where
                 let leaves = Arc::new(AtomicBool::new(false));
                 present.push(Arc::clone(&leaves));
                 self.crowd.more(1);
-                let terms = Terms::looping(Until::Told(leaves), Some(ends), rhythm);
-                self.spawn(user, Duration::ZERO, Arc::new(terms), None);
+                self.spawn(user, self.looping(Until::Told(leaves), Some(ends), rhythm), None);
             }
             if timeout_at(ends, wanted.changed()).await.is_err() {
                 return;
@@ -287,20 +287,26 @@ where
         id
     }
 
-    fn spawn(
-        &self,
-        user: User,
-        offset: Duration,
-        terms: Arc<Terms>,
-        intended: Option<Box<life::Intended>>,
-    ) {
+    /// The terms of users who come again and again.
+    fn looping(&self, until: Until, ends: Option<Instant>, rhythm: &Rhythm) -> Arc<Terms<F>> {
+        Arc::new(Terms {
+            script: Arc::clone(&self.script),
+            crowd: Arc::clone(&self.crowd),
+            until,
+            ends,
+            cut: ends.zip(rhythm.graceful_stop).map(|(ends, stop)| ends + stop),
+            pause: Pause::of(&rhythm.pause),
+            pacing: (!rhythm.pacing.mean().is_zero()).then(|| Pause::of(&rhythm.pacing)),
+        })
+    }
+
+    fn spawn(&self, user: User, terms: Arc<Terms<F>>, coming: Option<Box<Coming>>) {
         let id = user.id();
         if bend::skips(|| format!("user-{id}")) {
             self.crowd.one_less();
             return;
         }
-        let stay = Stay::new(user, Arc::clone(&self.crowd));
-        let life = live(stay, Arc::clone(&self.script), offset, terms, intended);
+        let life = live(user, terms, coming);
         let address = || Address::from(format!("user-{id}"));
         bend::name_next(address);
         drop(tokio::spawn(bend::wrapped(address, tracked(Some(id), life))));

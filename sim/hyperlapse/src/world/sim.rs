@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::bend::{self, Visitor};
 use super::biased::Biased;
@@ -414,14 +414,15 @@ impl Sim {
         SystemTime::UNIX_EPOCH + EPOCH + self.now()
     }
 
-    /// Sleeps in virtual time; tokio rounds up to a whole millisecond.
-    pub async fn sleep(&self, duration: Duration) {
-        self.sleep_until(self.now().saturating_add(duration)).await;
+    /// Sleeps in virtual time, from now on; tokio rounds up to a whole millisecond.
+    #[inline]
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_until(self.now().saturating_add(duration))
     }
 
     /// Sleeps until so long after the run began; tokio rounds up to a whole millisecond.
     #[inline]
-    pub fn sleep_until(&self, at: Duration) -> tokio::time::Sleep {
+    pub fn sleep_until(&self, at: Duration) -> Sleep {
         tokio::time::sleep_until(self.0.instant(at))
     }
 

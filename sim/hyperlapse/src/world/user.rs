@@ -6,6 +6,8 @@ use std::future::Future;
 use std::panic::panic_any;
 use std::time::Duration;
 
+use tokio::time::Sleep;
+
 use super::bend::{self, Scope, Visitor};
 use super::context::InjectedPanic;
 use super::sim::Sim;
@@ -119,9 +121,10 @@ impl User {
         Duration::from_nanos(self.late_ns)
     }
 
-    /// Sleeps in virtual time; tokio rounds up to a whole millisecond.
-    pub async fn sleep(&self, duration: Duration) {
-        self.sim.sleep(duration).await;
+    /// Sleeps in virtual time, from now on; tokio rounds up to a whole millisecond.
+    #[inline]
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sim.sleep(duration)
     }
 
     /// Notes something in the event stream.
@@ -130,12 +133,12 @@ impl User {
     }
 
     /// Asks the system for something: time runs from here. See [`Operation`].
-    pub fn operation(&self) -> Operation {
+    pub fn operation(&self) -> Operation<'_> {
         let shared = self.sim.shared();
         let number = shared.next_operation();
         let asked_ns = shared.now_ns();
         self.emit(EventKind::Requested);
-        Operation { user: self.clone(), number, asked_ns, state: State::Asked }
+        Operation { user: self, number, asked_ns, state: State::Asked }
     }
 
     /// Comes by `site` with a step that takes so long: the scenario's faults may strike here. Gives how long
@@ -190,14 +193,15 @@ enum State {
 /// accepted it yet.
 #[derive(Debug)]
 #[must_use = "an operation that is dropped counts as cancelled"]
-pub struct Operation {
-    user: User,
+pub struct Operation<'u> {
+    // Borrowed: a user of its own was ten nanoseconds of each operation, and 40 bytes of each of a million users.
+    user: &'u User,
     number: u64,
     asked_ns: u64,
     state: State,
 }
 
-impl Operation {
+impl Operation<'_> {
     /// Its number in the run, from 0.
     pub fn number(&self) -> u64 {
         self.number
@@ -256,7 +260,7 @@ impl Operation {
     }
 }
 
-impl Drop for Operation {
+impl Drop for Operation<'_> {
     fn drop(&mut self) {
         match self.state {
             State::Asked => self.user.emit(EventKind::Cancelled),

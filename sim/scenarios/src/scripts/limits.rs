@@ -118,7 +118,7 @@ async fn come_late(user: &User, bot: &System, rules: Rules) {
     user.sim().check(&A_FREED_SLOT_IS_FREE, accepted);
 }
 
-async fn accept_and_end(mut operation: Operation, talk: Talk<'_>) {
+async fn accept_and_end(mut operation: Operation<'_>, talk: Talk<'_>) {
     operation.accepted();
     end(operation, talk).await;
 }

@@ -69,7 +69,7 @@ fn check_nothing_left(sim: &Sim, bot: &dyn Bot) {
 }
 
 /// Ends a conversation, and the operation with it.
-async fn end(operation: Operation, talk: Talk<'_>) {
+async fn end(operation: Operation<'_>, talk: Talk<'_>) {
     match talk.end().await {
         Ok(()) => operation.completed(),
         Err(reason) => operation.failed(reason),

@@ -13,7 +13,7 @@ use super::Crowd;
 use crate::decision::Address;
 use crate::event::EventKind;
 use crate::units;
-use crate::workload::{Distribution, Rhythm};
+use crate::workload::Distribution;
 use crate::world::bend::{self, Scope};
 use crate::world::user::User;
 
@@ -31,7 +31,9 @@ pub(super) enum Until {
 }
 
 /// On what terms users come. Shared by those of a wave: a user of a million has room for little more than its script.
-pub(super) struct Terms {
+pub(super) struct Terms<F> {
+    pub(super) script: Arc<F>,
+    pub(super) crowd: Arc<Crowd>,
     pub(super) until: Until,
     /// No iteration begins from then on.
     pub(super) ends: Option<Instant>,
@@ -39,18 +41,6 @@ pub(super) struct Terms {
     pub(super) cut: Option<Instant>,
     pub(super) pause: Pause,
     pub(super) pacing: Option<Pause>,
-}
-
-impl Terms {
-    pub(super) fn looping(until: Until, ends: Option<Instant>, rhythm: &Rhythm) -> Self {
-        Self {
-            until,
-            ends,
-            cut: ends.zip(rhythm.graceful_stop).map(|(ends, stop)| ends + stop),
-            pause: Pause::of(&rhythm.pause),
-            pacing: (!rhythm.pacing.mean().is_zero()).then(|| Pause::of(&rhythm.pacing)),
-        }
-    }
 }
 
 #[derive(Clone)]
@@ -105,10 +95,25 @@ impl Wanted {
     }
 }
 
-/// When an arrival was meant to be, and how it gets in.
-pub(super) struct Intended {
-    pub(super) at: Instant,
-    pub(super) room: Room,
+/// How a user comes that is not there at once. On the heap, for most are.
+pub(super) struct Coming {
+    /// So long after the others of its wave.
+    pub(super) offset: Duration,
+    /// When an arrival was meant to be, and how it gets in.
+    pub(super) intended: Option<(Instant, Room)>,
+    /// Given back after the stay is over: whoever comes next finds this one gone.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Coming {
+    pub(super) fn later(offset: Duration) -> Option<Box<Self>> {
+        (!offset.is_zero()).then(|| Box::new(Self { offset, intended: None, room: None }))
+    }
+
+    pub(super) fn arriving(at: Instant, room: Room) -> Option<Box<Self>> {
+        let intended = Some((at, room));
+        Some(Box::new(Self { offset: Duration::ZERO, intended, room: None }))
+    }
 }
 
 pub(super) enum Room {
@@ -132,94 +137,115 @@ impl Room {
 }
 
 /// A user's presence: it leaves when this is dropped, be it by a panic.
-pub(super) struct Stay {
+struct Stay<F> {
     user: User,
-    crowd: Arc<Crowd>,
+    terms: Arc<Terms<F>>,
+    coming: Option<Box<Coming>>,
     arrived: bool,
 }
 
-impl Stay {
-    pub(super) fn new(user: User, crowd: Arc<Crowd>) -> Self {
-        Self { user, crowd, arrived: false }
-    }
-}
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        if self.arrived {
-            self.user.emit(EventKind::Left);
+impl<F> Stay<F> {
+    async fn come(&mut self) {
+        if let Some(coming) = &mut self.coming {
+            if !coming.offset.is_zero() {
+                sleep(coming.offset).await;
+            }
+            if let Some((at, room)) = coming.intended.take() {
+                coming.room = room.enter().await;
+                self.user.begins_late(units::nanos(Instant::now().saturating_duration_since(at)));
+            }
         }
-        self.crowd.one_less();
     }
-}
 
-pub(super) async fn live<F, Fut>(
-    mut stay: Stay,
-    script: Arc<F>,
-    offset: Duration,
-    terms: Arc<Terms>,
-    intended: Option<Box<Intended>>,
-) where
-    F: Fn(User) -> Fut,
-    Fut: Future<Output = ()>,
-{
-    if !offset.is_zero() {
-        sleep(offset).await;
+    fn arrive(&mut self) {
+        self.arrived = true;
+        self.user.arrive();
     }
-    // Given back after the stay is over: whoever comes next finds this one gone.
-    let mut _room = None;
-    if let Some(intended) = intended {
-        let Intended { at, room } = *intended;
-        _room = room.enter().await;
-        stay.user.begins_late(units::nanos(Instant::now().saturating_duration_since(at)));
-    }
-    stay.arrived = true;
-    stay.user.arrive();
-    loop {
-        let over = match &terms.until {
-            Until::Iteration(times) => stay.user.iteration() >= *times,
+
+    fn is_over(&self) -> bool {
+        let over = match &self.terms.until {
+            Until::Iteration(times) => self.user.iteration() >= *times,
             Until::Shared(left) => left
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
                 .is_err(),
             Until::End => false,
             Until::Told(leaves) => leaves.load(Ordering::Relaxed),
         };
-        if over || terms.ends.is_some_and(|ends| stay.user.sim().shared().now() >= ends) {
-            break;
-        }
-        let paced = terms
-            .pacing
-            .as_ref()
-            .map(|pacing| Instant::now() + pacing.sample(&stay.user, "pacing"));
-        let user = &stay.user;
+        over || self.terms.ends.is_some_and(|ends| self.user.sim().shared().now() >= ends)
+    }
+
+    /// Goes through the script once. Whether that was in time; cancelled or done, the user goes on.
+    async fn iterate<Fut>(&self) -> bool
+    where
+        F: Fn(User) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let Self { user, terms, .. } = self;
         let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
-        let mut in_time = true;
-        if bend::begins(|| address().to_string()) {
-            user.begins();
-            // Pinned where it is made, and wrapped by reference: some hundred bytes that are not copied.
-            let iteration = pin!(script(user.clone()));
-            let iteration = bend::cancellable(Scope::Iteration, address, iteration);
-            // Cancelled or done: the user goes on.
-            match terms.cut {
-                None => drop(iteration.await),
-                // On the heap: few loads are cut, and no other user needs a second timer.
-                Some(cut) => in_time = Box::pin(timeout_at(cut, iteration)).await.is_ok(),
+        if !bend::begins(|| address().to_string()) {
+            return true;
+        }
+        user.begins();
+        // Pinned where it is made, and wrapped by reference: some hundred bytes that are not copied.
+        let iteration = pin!((terms.script)(user.clone()));
+        let iteration = bend::cancellable(Scope::Iteration, address, iteration);
+        match terms.cut {
+            None => {
+                iteration.await;
+                true
             }
+            // On the heap: few loads are cut, and no other user needs a second timer.
+            Some(cut) => Box::pin(timeout_at(cut, iteration)).await.is_ok(),
         }
-        if !in_time {
-            // What it was at is over by now, and told.
-            stay.user.emit(EventKind::Interrupted);
-            break;
+    }
+}
+
+impl<F> Drop for Stay<F> {
+    fn drop(&mut self) {
+        if self.arrived {
+            self.user.emit(EventKind::Left);
         }
-        let time = terms.pause.sample(&stay.user, "pause");
-        stay.user.next_iteration();
-        let last = matches!(terms.until, Until::Iteration(times) if stay.user.iteration() >= times);
-        if !last && !time.is_zero() {
-            let sim = stay.user.sim();
-            sim.sleep_until(sim.now().saturating_add(time)).await;
+        self.terms.crowd.one_less();
+    }
+}
+
+/// The life of a user.
+///
+/// A block and not an `async fn`, which keeps each argument twice, as it was given and as it is named; and each await in it
+/// has a future of its own, which lie in one place. A user that waits takes 512 bytes with tokio's part, which rounds up to
+/// whole 128.
+pub(super) fn live<F, Fut>(
+    user: User,
+    terms: Arc<Terms<F>>,
+    coming: Option<Box<Coming>>,
+) -> impl Future<Output = ()> + Send
+where
+    F: Fn(User) -> Fut + Send + Sync,
+    Fut: Future<Output = ()> + Send,
+{
+    let mut stay = Stay { user, terms, coming, arrived: false };
+    async move {
+        if stay.coming.is_some() {
+            Box::pin(stay.come()).await;
         }
-        if let Some(next) = paced.filter(|next| !last && *next > Instant::now()) {
-            sleep_until(next).await;
+        stay.arrive();
+        while !stay.is_over() {
+            let pacing = stay.terms.pacing.as_ref();
+            let paced = pacing.map(|pacing| Instant::now() + pacing.sample(&stay.user, "pacing"));
+            if !stay.iterate().await {
+                // What it was at is over by now, and told.
+                stay.user.emit(EventKind::Interrupted);
+                break;
+            }
+            let time = stay.terms.pause.sample(&stay.user, "pause");
+            stay.user.next_iteration();
+            let last = matches!(stay.terms.until, Until::Iteration(times) if stay.user.iteration() >= times);
+            if !last && !time.is_zero() {
+                stay.user.sleep(time).await;
+            }
+            if let Some(next) = paced.filter(|next| !last && *next > Instant::now()) {
+                sleep_until(next).await;
+            }
         }
     }
 }

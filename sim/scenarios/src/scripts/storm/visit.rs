@@ -219,7 +219,7 @@ impl<'a> Held<'a> {
         self.entry.until((self.touched + idle).min(self.started + longest));
     }
 
-    async fn end(mut self, operation: Operation) {
+    async fn end(mut self, operation: Operation<'_>) {
         let talk = self.talk.take().expect("it is held until it is ended");
         let now = self.user.sim().now();
         let ended = talk.end().await;
