@@ -65,25 +65,26 @@ pub trait Bot: Send + Sync {
     }
 }
 
-/// What comes of asking once: at once where the bot is here, later where it is elsewhere.
+/// What is asked of a bot: answered at once where the bot is here, later where it is elsewhere.
 ///
-/// A box for an answer that is there already was a twentieth of a sustained run.
-pub enum Attempt<'a> {
-    /// The answer.
-    Now(Result<Talk<'a>, Reason>),
+/// A box for an answer that is there already was a twentieth of a sustained run, and so were the copies that an
+/// `async fn` makes of a conversation that it is given or gives.
+pub enum Answer<'a, T> {
+    /// It is there.
+    Now(T),
     /// It is on its way.
-    Later(BoxFuture<'a, Result<Talk<'a>, Reason>>),
+    Later(BoxFuture<'a, T>),
 }
 
-impl<'a> Attempt<'a> {
-    /// The answer.
-    ///
-    /// # Errors
-    /// Why there is no conversation.
-    pub async fn answer(self) -> Result<Talk<'a>, Reason> {
+/// A start.
+pub type Attempt<'a> = Answer<'a, Result<Talk<'a>, Reason>>;
+
+impl<T> Answer<'_, T> {
+    /// Waits for it.
+    pub async fn come(self) -> T {
         match self {
-            Attempt::Now(answer) => answer,
-            Attempt::Later(answer) => answer.await,
+            Answer::Now(answer) => answer,
+            Answer::Later(answer) => answer.await,
         }
     }
 }
@@ -123,7 +124,7 @@ pub trait OtherTalk: Send + Sync {
     fn end(self: Box<Self>) -> Result<(), Reason>;
 }
 
-impl Talk<'_> {
+impl<'a> Talk<'a> {
     /// How long it waited for its slot.
     pub fn waited(&self) -> Duration {
         match self {
@@ -181,11 +182,14 @@ impl Talk<'_> {
     ///
     /// # Errors
     /// Why the bot has ended it before.
-    pub async fn end(self) -> Result<(), Reason> {
+    #[inline]
+    pub fn end(self) -> Answer<'a, Result<(), Reason>> {
         match self {
-            Talk::Managed(talk) => talk.conversation.end().map_err(|ended| ended.how.reason()),
-            Talk::Other(talk) => talk.end(),
-            Talk::Remote(talk) => Box::pin(talk.end()).await,
+            Talk::Managed(talk) => {
+                Answer::Now(talk.conversation.end().map_err(|ended| ended.how.reason()))
+            }
+            Talk::Other(talk) => Answer::Now(talk.end()),
+            Talk::Remote(talk) => Answer::Later(Box::pin(talk.end())),
         }
     }
 }

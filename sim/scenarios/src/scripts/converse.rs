@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyperlapse::{Distribution, Metric, Property, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names, show_limit};
-use crate::bot::{Message, Reason, System, Talk};
+use crate::bot::{Answer, Message, Reason, System, Talk};
 use crate::settings::{ConversationSettings, ManagerSettings};
 
 /// Checked at every start.
@@ -144,7 +144,11 @@ pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
     let mut operation = user.operation();
     let started = match settings.queue {
         true => bot.start(name).await,
-        false => bot.try_start(name).answer().await,
+        // Matched here: the answer is some hundred bytes that are not copied.
+        false => match bot.try_start(name) {
+            Answer::Now(answer) => answer,
+            Answer::Later(answer) => answer.await,
+        },
     };
     let mut talk = match started {
         Ok(talk) => talk,
@@ -167,7 +171,7 @@ pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
     check_transcript(user, &mut talk, operation.number(), settings.steps).await;
     // From here on another may have the slot, whenever this user hears of it.
     drop(talking);
-    match talk.end().await {
+    match talk.end().come().await {
         Ok(()) => {
             recount.completed.add(1);
             operation.completed();

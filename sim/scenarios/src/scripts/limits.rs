@@ -101,7 +101,7 @@ async fn stand_by(user: &User, bot: &System) {
 async fn come_late(user: &User, bot: &System, rules: Rules) {
     user.sleep(TRY).await;
     let operation = user.operation();
-    match bot.try_start(&name_of(user, rules)).answer().await {
+    match bot.try_start(&name_of(user, rules)).come().await {
         Ok(talk) => {
             user.sim().check_with(&ONE_TOO_MANY_IS_REFUSED, false, || "it was accepted".to_owned());
             accept_and_end(operation, talk).await;
@@ -126,7 +126,7 @@ async fn accept_and_end(mut operation: Operation<'_>, talk: Talk<'_>) {
 /// A conversation from now until this time of the run; whether it was accepted.
 async fn talk_until(user: &User, bot: &System, name: &UserId, until: Duration) -> bool {
     let mut operation = user.operation();
-    match bot.try_start(name).answer().await {
+    match bot.try_start(name).come().await {
         Err(reason) => {
             operation.refused(reason);
             false

@@ -70,7 +70,7 @@ fn check_nothing_left(sim: &Sim, bot: &dyn Bot) {
 
 /// Ends a conversation, and the operation with it.
 async fn end(operation: Operation<'_>, talk: Talk<'_>) {
-    match talk.end().await {
+    match talk.end().come().await {
         Ok(()) => operation.completed(),
         Err(reason) => operation.failed(reason),
     }

@@ -51,7 +51,7 @@ async fn visit(user: User, bot: System) {
     let settings: &VisitSettings = user.settings();
     let mut operation = user.operation();
     let name = name(user.id());
-    let talk = match bot.try_start(&name).answer().await {
+    let talk = match bot.try_start(&name).come().await {
         Ok(talk) => talk,
         Err(reason) => return operation.refused(reason),
     };

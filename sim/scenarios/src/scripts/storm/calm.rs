@@ -37,7 +37,7 @@ struct Probe<'a>(Option<Talk<'a>>);
 impl<'a> Probe<'a> {
     /// A conversation that is to be had at once.
     fn start(bot: &'a dyn Bot, user: &UserId) -> Option<Self> {
-        let talk = bot.try_start(user).answer().now_or_never()?;
+        let talk = bot.try_start(user).come().now_or_never()?;
         Some(Self(Some(talk.ok()?)))
     }
 }
@@ -45,6 +45,6 @@ impl<'a> Probe<'a> {
 impl Drop for Probe<'_> {
     fn drop(&mut self) {
         // A bot of this process answers at once.
-        let _ = self.0.take().map(|talk| talk.end().now_or_never());
+        let _ = self.0.take().map(|talk| talk.end().come().now_or_never());
     }
 }

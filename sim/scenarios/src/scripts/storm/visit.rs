@@ -102,7 +102,7 @@ async fn ask<'a>(
     asks: &Asks,
 ) -> Result<Talk<'a>, Reason> {
     let _waits = match asks {
-        Asks::Tries => return storm.bot.try_start(name).answer().await,
+        Asks::Tries => return storm.bot.try_start(name).come().await,
         _ => storm.ledger.waits(name.clone()),
     };
     let started = user.cancellable("start", async {
@@ -222,7 +222,7 @@ impl<'a> Held<'a> {
     async fn end(mut self, operation: Operation<'_>) {
         let talk = self.talk.take().expect("it is held until it is ended");
         let now = self.user.sim().now();
-        let ended = talk.end().await;
+        let ended = talk.end().come().await;
         match self.heard(ended, now) {
             Ok(()) => operation.completed(),
             Err(reason) => operation.failed(reason),
