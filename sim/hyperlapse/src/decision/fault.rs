@@ -19,7 +19,8 @@ use crate::units;
 ///
 /// ```toml
 /// [[faults]]
-/// kind = "panic"               # panic, stall, abandon, slow or error; of a network lose, cut, crash and slow
+/// kind = "panic"               # panic, stall, abandon, slow or error; of a network lose, cut, crash and slow;
+///                              # of a disk slow, error, full, lie and crash
 /// site = "turn"                # where it may strike
 /// rate = 0.01                  # the share of visits that it strikes at
 /// between = ["1s", "3s"]       # in this window of virtual time; always when left out

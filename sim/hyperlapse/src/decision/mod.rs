@@ -73,11 +73,15 @@ pub enum DecisionKind {
     Cut,
     /// A fault of a host: it crashes, and starts again after so many milliseconds (the amount).
     Crash,
+    /// A fault of a disk: there is no room for what is written.
+    Full,
+    /// A fault of a disk: a sync says that it is done, and is not.
+    Lie,
 }
 
 impl DecisionKind {
     /// Every kind, in a fixed order.
-    pub const ALL: [DecisionKind; 14] = [
+    pub const ALL: [DecisionKind; 16] = [
         DecisionKind::Yield,
         DecisionKind::Postpone,
         DecisionKind::Delay,
@@ -92,6 +96,8 @@ impl DecisionKind {
         DecisionKind::Lose,
         DecisionKind::Cut,
         DecisionKind::Crash,
+        DecisionKind::Full,
+        DecisionKind::Lie,
     ];
 
     /// The kinds that strategies take by chance: a scenario says which of them its users can bear.
@@ -120,6 +126,8 @@ impl DecisionKind {
             DecisionKind::Lose => "lose",
             DecisionKind::Cut => "cut",
             DecisionKind::Crash => "crash",
+            DecisionKind::Full => "full",
+            DecisionKind::Lie => "lie",
         }
     }
 

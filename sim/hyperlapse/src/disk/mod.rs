@@ -64,6 +64,7 @@
 //! | `lock` | SQLite's locks between connections |
 //! | `options` | how a disk behaves: latency, space, rates of faults |
 //! | `fault` | operations and what may happen to them: the seam for faults |
+//! | `decided` | the faults of a scenario, through that seam |
 //! | `machine` | one operation: power, faults, latency, counts |
 //! | `stats` | what a disk has done |
 //! | `handle` | [`Disk`] and [`DiskFile`] |
@@ -71,6 +72,7 @@
 //! | `sqlite` | the virtual file system, and what SQLite asks of a process |
 
 mod crash;
+mod decided;
 mod error;
 mod fault;
 mod files;
@@ -82,6 +84,7 @@ mod options;
 mod sqlite;
 mod stats;
 
+pub use decided::PowerCuts;
 pub use error::DiskError;
 pub use fault::{DiskFault, DiskFaults, DiskOp, DiskOpKind};
 pub use handle::{Disk, DiskFile};

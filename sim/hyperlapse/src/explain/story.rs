@@ -21,6 +21,8 @@ pub(super) fn in_short(decision: &Decision) -> String {
         DecisionKind::Lose => "a packet is lost".to_owned(),
         DecisionKind::Cut => format!("the way is cut for {amount} ms"),
         DecisionKind::Crash => format!("crashes, down for {amount} ms"),
+        DecisionKind::Full => "finds the disk full".to_owned(),
+        DecisionKind::Lie => "a sync lies".to_owned(),
     }
 }
 
@@ -41,6 +43,7 @@ pub(super) fn sentence(located: &Located) -> String {
     let before = located.before.as_ref().map(at);
     let stood = before.clone().map_or(String::new(), |place| format!(" {place}"));
     let site = decision.task.rsplit_once('/').map_or("", |(_, site)| site);
+    let of_disk = [".read", ".write", ".sync"].iter().any(|of| site.ends_with(of));
     let amount = decision.amount;
     match decision.kind {
         DecisionKind::Yield => {
@@ -64,6 +67,8 @@ pub(super) fn sentence(located: &Located) -> String {
         DecisionKind::Panic => format!("{who} panics at {site}."),
         DecisionKind::Stall => format!("{who} takes {amount} times longer for {site}."),
         DecisionKind::Abandon => format!("{who} walks away at {site}."),
+        DecisionKind::Slow if of_disk => format!("{site} takes {amount} ms longer for {who}."),
+        DecisionKind::Error if of_disk => format!("{site} fails for {who}."),
         DecisionKind::Slow => format!("{who} takes {amount} ms longer to go on from {site}."),
         DecisionKind::Error => format!("What {who} depends on at {site} fails."),
         DecisionKind::Lose => {
@@ -72,6 +77,15 @@ pub(super) fn sentence(located: &Located) -> String {
         DecisionKind::Cut => {
             format!("With a packet of {who} under way, {site} is cut for {amount} ms.")
         }
+        DecisionKind::Full => format!("{who} finds no room at {site}."),
+        DecisionKind::Lie => {
+            format!(
+                "{who} is told that {site} is done, and it is not: a crash takes what it was to keep."
+            )
+        }
+        DecisionKind::Crash if of_disk => format!(
+            "The power goes off in the middle of {site}, asked for by {who}; the host starts again after {amount} ms."
+        ),
         DecisionKind::Crash => format!(
             "The host {site} has just got something of {who}, and crashes; it starts again after {amount} ms."
         ),

@@ -55,7 +55,9 @@ use crate::record::{Host, MAX_WAITING, Outcome, Profile, Record, Waiting};
 use crate::scenario::Scenario;
 use crate::units;
 #[cfg(feature = "network")]
-pub(crate) use bend::{IdHasher, current_address, name_next_task, strikes};
+pub(crate) use bend::{IdHasher, name_next_task};
+#[cfg(any(feature = "network", feature = "disk"))]
+pub(crate) use bend::{current_address, strikes};
 pub use context::InjectedPanic;
 pub(crate) use context::short_path;
 pub use drive::Drive;

@@ -30,7 +30,7 @@ use crate::decision::{Address, Decision, DecisionKind, Kinds, MAX_DECISIONS, Poi
 use crate::event::EventKind;
 use crate::world::context;
 pub(super) use operation::{Scope, cancellable};
-#[cfg(feature = "network")]
+#[cfg(any(feature = "network", feature = "disk"))]
 pub(crate) use site::strikes;
 pub(super) use site::{Visitor, may_strike, step};
 pub(super) use task::{late_tasks, wrapped};

@@ -105,9 +105,9 @@ fn visit(
     .unwrap_or_default()
 }
 
-/// What strikes where `owner` comes by a site of the network or of a host, of these kinds: each with its amount. It is
+/// What strikes where `owner` comes by a site of the network, of a host or of a disk, of these kinds: each with its amount. It is
 /// told; what it does is up to who asks.
-#[cfg(feature = "network")]
+#[cfg(any(feature = "network", feature = "disk"))]
 pub(crate) fn strikes(
     sim: &crate::world::Sim,
     owner: &Address,
