@@ -45,7 +45,7 @@ pub use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
 use crate::world::Sim;
 pub use options::{LinkOptions, NetworkOptions};
-pub(crate) use state::{before_poll, end, ended, parking, spawned};
+pub(crate) use state::{before_poll, end, ended, moved, parking, spawned};
 
 /// Why there is no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
