@@ -18,6 +18,7 @@ use turmoil_net::{
 };
 
 use super::link::Link;
+use super::owners::Owners;
 use super::wire::{Fate, Flow, Wire};
 use super::{NetworkOptions, Traffic, hosts};
 use crate::decision::{Address, DecisionKind};
@@ -38,8 +39,7 @@ struct State {
     /// From host to host, row by row.
     links: Vec<Link>,
     wire: Wire<Sent>,
-    /// Who opened a connection, by its own end.
-    owners: BTreeMap<SocketAddr, Address>,
+    owners: Owners,
     /// Tells the task that delivers that something is due earlier than it knows.
     news: Arc<Notify>,
     /// Packets that leave their hosts: kept for its memory.
@@ -110,7 +110,7 @@ pub(super) fn begin(sim: &Sim, names: &[&str], options: &NetworkOptions) {
         by_ip,
         links,
         wire: Wire::default(),
-        owners: BTreeMap::new(),
+        owners: Owners::default(),
         news: Arc::clone(&news),
         leaving: Vec::new(),
         arrived: 0,
@@ -313,7 +313,7 @@ impl State {
 
     /// Who opened the connection; without that its own end of it.
     fn owner(&self, flow: Flow) -> Address {
-        let known = self.owners.get(&flow.from).or_else(|| self.owners.get(&flow.to));
+        let known = self.owners.of(&flow.from).or_else(|| self.owners.of(&flow.to));
         known.cloned().unwrap_or_else(|| {
             let (host, port) = match self.by_ip.get(&flow.from.ip()) {
                 Some(host) => (self.hosts[*host].name.as_str(), flow.from.port()),
@@ -356,7 +356,19 @@ pub(super) fn address(host: usize) -> IpAddr {
 }
 
 pub(super) fn name_connection(own: SocketAddr, owner: &Address) {
-    with(|state| state.owners.insert(own, Address::clone(owner)));
+    with(|state| {
+        let hosts = &state.hosts;
+        state.owners.add(own, Address::clone(owner), || {
+            let sockets = hosts.iter().flat_map(|host| turmoil_net::netstat(host.ip).entries);
+            sockets.map(|socket| socket.local).collect()
+        });
+    });
+}
+
+#[cfg(test)]
+#[cfg_attr(not(tokio_unstable), allow(dead_code))]
+pub(super) fn owners<T>(f: impl FnOnce(&Owners) -> T) -> T {
+    with(|state| f(&state.owners))
 }
 
 pub(super) fn cut(from: usize, to: usize, lasts: Duration) {

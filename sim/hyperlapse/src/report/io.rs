@@ -36,7 +36,7 @@ fn disks(text: &mut String, io: &IoRecord, load_ns: u64) {
             let in_a_second = each(u128::from(*calls) * 1_000_000_000, load_ns);
             let syncs = each(all.syncs.into(), *calls);
             text.push_str(&format!(
-                "  {host}: {} calls waited for it, {in_a_second} in a second; each wrote {}, in {syncs} syncs\n",
+                "  {host}: {} calls, {in_a_second} in a second, of {} and {syncs} syncs each\n",
                 count(*calls),
                 many(all.bytes_written / calls),
             ));
