@@ -83,7 +83,7 @@ type Calls = History<Call, Answer>;
 async fn visit(bot: &System, calls: &Calls, user: u32, waits: bool, stays: Duration) {
     let name = UserId::new(format!("user-{user}"));
     let call = calls.call(if waits { Call::Start(user) } else { Call::TryStart(user) });
-    let started = if waits { bot.start(&name).await } else { bot.try_start(&name).answer().await };
+    let started = if waits { bot.start(&name).await } else { bot.try_start(&name).come().await };
     let talk = match started {
         Ok(talk) => talk,
         Err(reason) => return call.returned(Answer::Refused(reason)),
@@ -91,7 +91,7 @@ async fn visit(bot: &System, calls: &Calls, user: u32, waits: bool, stays: Durat
     call.returned(Answer::Done);
     tokio::time::sleep(stays).await;
     let call = calls.call(Call::End(user));
-    talk.end().await.expect("its time is not over");
+    talk.end().come().await.expect("its time is not over");
     call.returned(Answer::Done);
 }
 

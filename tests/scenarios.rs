@@ -39,8 +39,9 @@ fn every_scenario_holds_on_many_seeds() {
     let suite = conversation_load::suite();
     for (scenario, _) in suite.scenarios() {
         let case = suite.case(scenario.name(), None, &[]).unwrap();
-        // Five minutes of load take a while without optimisation.
-        let seeds = if scenario.name() == "sustained" { 1..4 } else { 1..50 };
+        // Five minutes of load take a while without optimisation, and so does a minute of a database.
+        let long = ["sustained", "database-load"].contains(&scenario.name());
+        let seeds = if long { 1..4 } else { 1..50 };
         for seed in seeds {
             let finished = suite.run(&case, seed);
             let failures = &finished.verdict.failures;

@@ -1,6 +1,7 @@
 //! `kill -9`, again and again, under load: what was acknowledged is there, once and in its order.
 //!
-//! The gateway is this test binary in another process. `GATEWAY_KILLS` says how often it is killed (6 by default).
+//! The gateway is this test binary in another process. `GATEWAY_KILLS` says how often it is killed: 6 by default, 100 in
+//! `.ci/nightly`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -126,6 +127,7 @@ fn what_was_acknowledged_survives_every_kill_once_and_in_order() {
     let (mut child, first) = start(&database);
     let address = Arc::new(Mutex::new(first));
     let stop = Arc::new(AtomicBool::new(false));
+    let mut slowest = Duration::ZERO;
     let users: Vec<_> = (0..USERS)
         .map(|user| {
             let (address, stop) = (address.clone(), stop.clone());
@@ -139,16 +141,14 @@ fn what_was_acknowledged_survives_every_kill_once_and_in_order() {
         let began = Instant::now();
         let (next, at) = start(&database);
         (child, *address.lock().unwrap()) = (next, at);
-        assert!(
-            began.elapsed() < Duration::from_secs(10),
-            "it takes {:?} to recover",
-            began.elapsed()
-        );
+        slowest = slowest.max(began.elapsed());
+        assert!(slowest < Duration::from_secs(10), "it takes {slowest:?} to recover");
     }
     thread::sleep(Duration::from_millis(200));
     stop.store(true, Ordering::SeqCst);
     let said: Vec<(i64, usize)> = users.into_iter().map(|user| user.join().unwrap()).collect();
     let address = *address.lock().unwrap();
+    let turns: usize = said.iter().map(|(_, turns)| turns).sum();
 
     let stats = body(&ask(address, "GET", "/v1/stats", 0, "x", "").unwrap());
     let slots =
@@ -184,6 +184,7 @@ fn what_was_acknowledged_survives_every_kill_once_and_in_order() {
             }
         }
     }
+    println!("{kills} kills, {turns} turns acknowledged, none lost; slowest start {slowest:?}");
     child.kill().unwrap();
     child.wait().unwrap();
 }

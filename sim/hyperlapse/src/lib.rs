@@ -152,6 +152,7 @@ mod exact;
 mod explain;
 mod guard;
 mod input;
+mod io;
 mod limit;
 mod metrics;
 #[cfg(feature = "network")]
@@ -187,6 +188,7 @@ pub use exact::Quantity;
 pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
 pub use guard::{Finding, HostSource};
 pub use input::{InputError, Source};
+pub use io::{DiskIo, FileIo, IoRecord, LinkIo};
 pub use limit::{
     Broken, Ignored, Limit, LimitOptions, LimitProgress, LoadPoint, LoadValue, SeedLimit, Spread,
 };

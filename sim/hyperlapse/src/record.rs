@@ -13,6 +13,7 @@ use crate::decision::Decision;
 use crate::event::{Event, Fingerprint};
 use crate::explain::place::Places;
 use crate::guard::HostSource;
+use crate::io::IoRecord;
 use crate::metrics::{Memory, Metrics};
 use crate::profile::ResourceProfile;
 use crate::property::{PropertyKind, PropertyRecord};
@@ -82,6 +83,8 @@ pub struct Record {
     pub(crate) askers: Vec<(HostSource, String)>,
     /// Heap bytes; `None` without [`crate::CountingAllocator`].
     pub memory: Option<Memory>,
+    /// What its disks and its network moved until the load was over.
+    pub io: IoRecord,
     /// Where the time went, for a run that was to find that out.
     #[serde(skip)]
     pub profile: Option<ResourceProfile>,

@@ -439,7 +439,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             let system = make(&sim);
             body(sim.clone(), system.clone()).await;
             // While the system lives: what it failed to free is counted with it.
-            sim.mark_memory_after();
+            sim.mark_after();
             drop(system);
         });
         let verdict = Verdict::of(&record, case.scenario.thresholds());

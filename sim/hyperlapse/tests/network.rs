@@ -308,3 +308,40 @@ fn hosts_that_are_not_there_are_an_error() {
         assert_eq!(error, NetworkError::TwoOfOneName("a".to_owned()));
     });
 }
+
+#[test]
+fn links_count_what_arrives_what_is_lost_and_how_long_it_was_under_way() {
+    let scenario = Scenario::builder("counted", AllAtOnce::users(1)).build().unwrap();
+    let run = |loss: f64| {
+        let traffic = Arc::new(std::sync::Mutex::new(None));
+        let told = Arc::clone(&traffic);
+        let record = run_with(&scenario, RunOptions::seed(3), move |sim| async move {
+            let options = NetworkOptions { loss, ..latency(4) };
+            let network = Network::new(&sim, &["users", "server"], &options).unwrap();
+            let address = network.address("server");
+            let _host = network.run("server", move |_| echo(address));
+            tokio::time::sleep(ms(1)).await;
+            let mut stream = network.connect("server", 80).await.unwrap();
+            for _ in 0..100 {
+                assert_eq!(ask(&mut stream, b"0123456789").await.unwrap(), b"0123456789");
+            }
+            *told.lock().unwrap() = Some(network.traffic());
+        });
+        let traffic = traffic.lock().unwrap().unwrap();
+        (record.io.links, traffic)
+    };
+    let (links, traffic) = run(0.0);
+    assert_eq!(links.keys().collect::<Vec<_>>(), ["server->users", "users->server"]);
+    let sum = |of: fn(&hyperlapse::LinkIo) -> u64| links.values().map(of).sum::<u64>();
+    assert_eq!((sum(|of| of.packets), sum(|of| of.bytes)), (traffic.packets, traffic.bytes));
+    assert_eq!(sum(|of| of.delayed_ns), traffic.packets * 4_000_000);
+    assert_eq!(sum(|of| of.lost), 0);
+    assert!(links["users->server"].bytes > 100 * 10);
+
+    let (lossy, traffic) = run(0.1);
+    let lost: u64 = lossy.values().map(|of| of.lost).sum();
+    assert_eq!(lost, traffic.retransmitted, "what is lost is sent again");
+    assert!(lost > 10, "{lost}");
+    let late = lossy.values().map(|of| of.delayed_ns).sum::<u64>();
+    assert!(late > traffic.packets * 4_000_000 + lost * 200_000_000, "and waits 200 ms at least");
+}

@@ -17,6 +17,7 @@ use hyperlapse::Sim;
 use tokio::time::Sleep;
 
 use crate::remote::RemoteTalk;
+use crate::stored::StoredTalk;
 use crate::transcript::Strays;
 pub use crate::transcript::{Message, Transcript};
 
@@ -52,6 +53,19 @@ pub trait Bot: Send + Sync {
 
     /// Admits nobody any more; ends what has not ended after this time.
     fn drain(&self, within: Duration) -> BoxFuture<'_, ()>;
+
+    /// Everything that it keeps of a conversation of this user's, by the [number](Talk::id) under which it is kept, in its
+    /// order: `ROLE: TEXT`.
+    ///
+    /// # Errors
+    /// Why it cannot be read; a bot without a store keeps nothing.
+    fn stored<'a>(
+        &'a self,
+        _user: &'a UserId,
+        _id: i64,
+    ) -> BoxFuture<'a, Result<Vec<String>, Reason>> {
+        Box::pin(std::future::ready(Err("no store")))
+    }
 
     /// How often its process has started again: what it counts itself it has counted from nothing since.
     fn restarts(&self) -> u64 {
@@ -101,6 +115,8 @@ pub enum Talk<'a> {
     /// Of a gateway, over the network. On the heap, as its futures are: a request in flight takes a kilobyte, which every
     /// user of any bot would carry otherwise.
     Remote(Box<RemoteTalk>),
+    /// Of the manager with a store beside it.
+    Stored(Box<StoredTalk<'a>>),
 }
 
 /// What a bot implements for its [`Talk`].
@@ -131,6 +147,25 @@ impl<'a> Talk<'a> {
             Talk::Managed(talk) => talk.conversation.waited(),
             Talk::Other(talk) => talk.waited(),
             Talk::Remote(talk) => talk.waited(),
+            Talk::Stored(talk) => talk.waited(),
+        }
+    }
+
+    /// The number under which the bot keeps it; `None` where it has no store.
+    pub fn id(&self) -> Option<i64> {
+        match self {
+            Talk::Managed(_) | Talk::Other(_) => None,
+            Talk::Remote(talk) => Some(talk.id()),
+            Talk::Stored(talk) => Some(talk.id()),
+        }
+    }
+
+    /// What the bot has acknowledged of it, message by message, in order: `ROLE: TEXT`. Nothing where it has no store.
+    pub fn acknowledged(&self) -> Vec<String> {
+        match self {
+            Talk::Managed(_) | Talk::Other(_) => Vec::new(),
+            Talk::Remote(talk) => talk.acknowledged(),
+            Talk::Stored(talk) => talk.acknowledged().to_vec(),
         }
     }
 
@@ -145,6 +180,7 @@ impl<'a> Talk<'a> {
             Talk::Managed(talk) => talk.turn(message, work).await,
             Talk::Other(talk) => talk.turn(message, work).await,
             Talk::Remote(talk) => Box::pin(talk.turn(message, work)).await,
+            Talk::Stored(talk) => Box::pin(talk.turn(message, work)).await,
         }
     }
 
@@ -157,6 +193,7 @@ impl<'a> Talk<'a> {
             Talk::Managed(talk) => talk.conversation.touch().map_err(|ended| ended.how.reason()),
             Talk::Other(talk) => talk.touch(),
             Talk::Remote(talk) => Box::pin(talk.touch()).await,
+            Talk::Stored(talk) => talk.touch(),
         }
     }
 
@@ -166,6 +203,7 @@ impl<'a> Talk<'a> {
             Talk::Managed(talk) => talk.memory.take(),
             Talk::Other(talk) => talk.take_transcript(),
             Talk::Remote(talk) => Box::pin(talk.transcript()).await,
+            Talk::Stored(talk) => Box::pin(talk.transcript()).await,
         }
     }
 
@@ -175,6 +213,7 @@ impl<'a> Talk<'a> {
             Talk::Managed(talk) => talk.conversation.expired().await.reason(),
             Talk::Other(talk) => talk.expired().await,
             Talk::Remote(talk) => Box::pin(talk.expired()).await,
+            Talk::Stored(talk) => Box::pin(talk.expired()).await,
         }
     }
 
@@ -190,6 +229,7 @@ impl<'a> Talk<'a> {
             }
             Talk::Other(talk) => Answer::Now(talk.end()),
             Talk::Remote(talk) => Answer::Later(Box::pin(talk.end())),
+            Talk::Stored(talk) => Answer::Later(Box::pin(talk.end())),
         }
     }
 }

@@ -6,6 +6,8 @@
 //! | `scenarios/*.toml` | the scenarios, as data |
 //! | [`scripts`] | what their users do, and what is checked |
 //! | [`bot`] | the system under test: a bot over the manager |
+//! | [`remote`] | the gateway of production on a host of its own |
+//! | [`stored`] | the manager with its store beside it |
 //! | [`zoo`] | bots that are each broken in one known way |
 //! | [`settings`] | the suite's own tables in scenario files |
 
@@ -14,7 +16,9 @@ mod race;
 pub mod remote;
 pub mod scripts;
 pub mod settings;
+pub mod stored;
 mod transcript;
+mod wall;
 pub mod zoo;
 
 use std::sync::Arc;
@@ -23,11 +27,12 @@ use hyperlapse::{CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
 use remote::GatewayBot;
-use scripts::{adaptive, converse, drain, limits, storm, visit};
+use scripts::{adaptive, converse, database, drain, limits, storm, visit};
 use settings::{
     ClientSettings, ConversationSettings, DrainSettings, ManagerSettings, NetworkSettings,
     StormSettings, VisitSettings,
 };
+use stored::{DatabaseSettings, StoredBot};
 
 /// Here and not in the binary, so that the tests measure memory just as the command does.
 #[global_allocator]
@@ -63,6 +68,7 @@ const ON_DEMAND: &[(&str, &str)] = &[
     scenario!("storm-drain"),
     scenario!("breaking-point"),
     scenario!("queue-limit"),
+    scenario!("database-load"),
 ];
 
 /// A scenario for each way of making a load, run when it is named.
@@ -106,11 +112,18 @@ pub fn suite() -> Suite<System> {
         .settings::<StormSettings>("storm")
         .settings::<NetworkSettings>("network")
         .settings::<ClientSettings>("client")
+        .settings::<DatabaseSettings>("database")
         .metrics(converse::METRICS)
+        .metrics(database::METRICS)
         .file("arrivals.csv", include_str!("../scenarios/workloads/arrivals.csv"))
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::in_run(limits(sim), sim))
         })
+        .system(
+            "manager-store",
+            "the conversation manager of production, with its store on a simulated disk",
+            move |sim| Arc::new(StoredBot::in_run(limits(sim), sim)),
+        )
         .system(
             "gateway",
             "the gateway of production on a host of its own, over a network",
@@ -146,6 +159,12 @@ pub fn suite() -> Suite<System> {
             "everything at once: queueing, leaving, idling, resizing, shutting down",
             storm::PROPERTIES,
             storm::storm,
+        )
+        .script(
+            "database",
+            "conversations whose turns read and write a database",
+            database::PROPERTIES,
+            database::database,
         )
         .script(
             "drain",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -28,6 +29,32 @@ impl std::fmt::Display for Message {
         let Self { user, conversation, turn } = self;
         write!(f, "turn {turn} of conversation {conversation} of user {user}")
     }
+}
+
+/// What a message looks like where it is kept: how long the bot shall work on it, in nanoseconds, then what no other
+/// message of the run has, repeated until it has so many bytes.
+pub(crate) fn text(message: Message, work: Duration, bytes: usize) -> String {
+    let Message { user, conversation, turn } = message;
+    let mut text = format!("{} ", work.as_nanos());
+    let end = format!("turn {turn} of conversation {conversation} of user {user}");
+    let word = format!("{user}.{conversation}.{turn} ");
+    while text.len() + end.len() < bytes {
+        text.push_str(&word);
+    }
+    text.push_str(&end);
+    text
+}
+
+/// The message that reads like that.
+pub(crate) fn parse(text: &str) -> Option<Message> {
+    let (_, text) = text.split_once(" turn ")?;
+    let (turn, rest) = text.split_once(" of conversation ")?;
+    let (conversation, user) = rest.split_once(" of user ")?;
+    Some(Message {
+        user: user.parse().ok()?,
+        conversation: conversation.parse().ok()?,
+        turn: turn.parse().ok()?,
+    })
 }
 
 /// What was said in a conversation: the first few messages without an allocation.
@@ -66,6 +93,18 @@ impl Strays {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_read_as_it_was_said_however_long_it_is() {
+        let message = Message { user: 1, conversation: 22, turn: 3 };
+        for bytes in [0, 40, 500] {
+            let text = text(message, Duration::from_millis(7), bytes);
+            assert!(text.len() >= bytes && text.len() < bytes.max(42) + 10, "{text}");
+            assert!(text.starts_with("7000000 "), "{text}");
+            assert_eq!(parse(&text), Some(message));
+        }
+        assert_eq!(parse("7000000 turn 1 of conversation x of user 3"), None);
+    }
 
     #[test]
     fn what_strays_into_a_conversation_is_found_there_once() {

@@ -3,12 +3,16 @@
 //! A file has its bytes as they read and as a crash would leave them at best, and between the two the list of what
 //! changed since the last sync, in order. A sync replays the list onto the durable bytes, so it costs what was
 //! written and not what the file holds. A name has the files that it stood for since its directory was synced.
+//!
+//! What is on a disk takes no memory: whatever allocates or frees here is not counted as the run's heap, down to the
+//! last drop.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Crash;
 use super::crash::{self, Tear};
 use super::lock::Locks;
+use crate::alloc;
 use crate::random::{RandomExt, StreamRng};
 
 /// More unsynced bytes of one file are not kept: a kernel writes the oldest back by itself, and so does this.
@@ -95,6 +99,7 @@ pub(super) fn write(image: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
 impl File {
     /// Writes. The caller has made sure that the end is an address.
     pub(super) fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let _uncounted = alloc::uncounted();
         if bytes.is_empty() {
             return;
         }
@@ -103,6 +108,7 @@ impl File {
     }
 
     pub(super) fn set_length(&mut self, length: usize) {
+        let _uncounted = alloc::uncounted();
         if length != self.now.len() {
             self.now.resize(length, 0);
             self.changed(What::Length(length));
@@ -120,6 +126,7 @@ impl File {
 
     /// Makes all of it durable; how many bytes that were.
     pub(super) fn sync(&mut self) -> u64 {
+        let _uncounted = alloc::uncounted();
         let bytes = self.unsynced_bytes();
         self.write_back(self.unsynced.len());
         bytes
@@ -178,6 +185,7 @@ impl Files {
 
     /// A new, empty file of this name, or of none. The caller has made sure that the name is free.
     pub(super) fn create(&mut self, name: Option<&str>) -> u64 {
+        let _uncounted = alloc::uncounted();
         let id = self.next;
         self.next += 1;
         self.files.insert(id, File { named: name.is_some(), ..File::default() });
@@ -189,6 +197,7 @@ impl Files {
 
     /// Takes a name from its file; `false` where it stands for none.
     pub(super) fn delete(&mut self, name: &str) -> bool {
+        let _uncounted = alloc::uncounted();
         let Some(stands) = self.names.get_mut(name) else { return false };
         let Some(id) = stands.now() else { return false };
         stands.since.push(None);
@@ -206,6 +215,7 @@ impl Files {
     }
 
     pub(super) fn closed(&mut self, id: u64) {
+        let _uncounted = alloc::uncounted();
         if let Some(file) = self.files.get_mut(&id) {
             file.handles = file.handles.saturating_sub(1);
         }
@@ -214,6 +224,7 @@ impl Files {
 
     /// Makes the names of a directory durable.
     pub(super) fn sync_directory(&mut self, directory: &str) {
+        let _uncounted = alloc::uncounted();
         for (name, stands) in &mut self.names {
             if directory_of(name) == directory {
                 stands.durable = stands.now();
@@ -244,6 +255,7 @@ impl Files {
 
     /// The host loses its power: what is left is what was synced, and of the rest what the seed leaves.
     pub(super) fn crash(&mut self, tear: &Tear, rng: &mut StreamRng) -> Crash {
+        let _uncounted = alloc::uncounted();
         let mut told = Crash::default();
         for stands in self.names.values_mut() {
             let left = rng.below(stands.since.len() as u64 + 1) as usize;
@@ -262,6 +274,14 @@ impl Files {
             *file = File { now: left.clone(), durable: left, named: true, ..File::default() };
         }
         told
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _uncounted = alloc::uncounted();
+        self.names.clear();
+        self.files.clear();
     }
 }
 

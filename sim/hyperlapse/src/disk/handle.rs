@@ -50,6 +50,14 @@ impl Disk {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn of(machine: Arc<Mutex<Machine>>) -> Self {
+        Self { machine }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Mutex<Machine>> {
+        &self.machine
+    }
+
     /// Whether it is the same disk.
     pub(super) fn is(&self, other: &Disk) -> bool {
         Arc::ptr_eq(&self.machine, &other.machine)
@@ -193,7 +201,9 @@ impl Disk {
     /// The virtual time that operations took since it was last asked for. Nothing here waits: whoever uses the disk
     /// turns this into time.
     pub fn take_elapsed(&self) -> Duration {
-        std::mem::take(&mut self.machine().untaken)
+        let mut machine = self.machine();
+        machine.calls += 1;
+        std::mem::take(&mut machine.untaken)
     }
 
     /// What it has done since it was made, crashes included.

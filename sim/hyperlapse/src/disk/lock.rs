@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::alloc;
+
 /// How far a handle has locked a file; its numbers are SQLite's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -42,6 +44,7 @@ impl Locks {
     /// Raises the lock of a handle; `false` where another's excludes that. On the way to an exclusive lock it may
     /// be left pending: no new reader then comes in.
     pub(super) fn raise(&mut self, handle: u64, wanted: Level) -> bool {
+        let _uncounted = alloc::uncounted();
         let have = self.held.get(&handle).copied().unwrap_or(Level::None);
         if have >= wanted {
             return true;
@@ -63,6 +66,7 @@ impl Locks {
 
     /// Lowers the lock of a handle to shared or none.
     pub(super) fn lower(&mut self, handle: u64, to: Level) {
+        let _uncounted = alloc::uncounted();
         match to {
             Level::None => self.held.remove(&handle),
             level => self.held.get(&handle).filter(|have| **have > level).is_some().then(|| {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::crash::Tear;
 use super::files::{Files, directory_of};
 use super::lock::Level;
+use super::moved::{ByFile, Teller};
 use super::{Crash, DiskError, DiskFault, DiskFaults, DiskOp, DiskOpKind, DiskOptions, DiskStats};
 use crate::random::{RandomExt, StreamRng, Streams};
+use crate::units;
 
 /// Everything that one disk is.
 pub(super) struct Machine {
@@ -16,6 +18,10 @@ pub(super) struct Machine {
     pub(super) hook: Option<Box<dyn DiskFaults>>,
     pub(super) files: Files,
     pub(super) stats: DiskStats,
+    pub(super) by_file: ByFile,
+    /// How often its time was taken.
+    pub(super) calls: u64,
+    pub(super) teller: Option<Teller>,
     /// What operations took and nobody has taken yet.
     pub(super) untaken: Duration,
     pub(super) on: bool,
@@ -58,6 +64,9 @@ impl Machine {
             hook: None,
             files: Files::default(),
             stats: DiskStats::default(),
+            by_file: ByFile::default(),
+            calls: 0,
+            teller: None,
             untaken: Duration::ZERO,
             on: true,
             boot: 0,
@@ -107,6 +116,7 @@ impl Machine {
             time = time.saturating_add(by);
         }
         self.took(time);
+        self.by_file.began(kind, file, units::nanos(time));
         match self.cut_after {
             Some(0) => return Ok(Course::CutsPower),
             Some(left) => self.cut_after = Some(left - 1),
@@ -231,6 +241,7 @@ impl Machine {
         }
         into[..length].copy_from_slice(&file.now[from..from + length]);
         self.stats.bytes_read += length as u64;
+        self.by_file.of(name).bytes_read += length as u64;
         Ok(length)
     }
 
@@ -262,6 +273,7 @@ impl Machine {
         };
         file.write(from, written);
         self.stats.bytes_written += written.len() as u64;
+        self.by_file.of(name).bytes_written += written.len() as u64;
         match course {
             Course::Fails => Err(Self::io(kind, name)),
             Course::CutsPower => Err(self.cut()),
@@ -312,7 +324,9 @@ impl Machine {
             Course::CutsPower => Err(self.cut()),
             Course::Lies => Ok(()),
             _ => {
-                self.stats.bytes_synced += file.sync();
+                let synced = file.sync();
+                self.stats.bytes_synced += synced;
+                self.by_file.of(name).bytes_synced += synced;
                 Ok(())
             }
         }

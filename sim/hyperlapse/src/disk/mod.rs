@@ -67,6 +67,7 @@
 //! | `decided` | the faults of a scenario, through that seam |
 //! | `machine` | one operation: power, faults, latency, counts |
 //! | `stats` | what a disk has done |
+//! | `moved` | the same by file, and how a run hears of it: `Sim::show_disk` |
 //! | `handle` | [`Disk`] and [`DiskFile`] |
 //! | `mount` | which disks a thread sees |
 //! | `sqlite` | the virtual file system, and what SQLite asks of a process |
@@ -80,6 +81,7 @@ mod handle;
 mod lock;
 mod machine;
 mod mount;
+mod moved;
 mod options;
 mod sqlite;
 mod stats;

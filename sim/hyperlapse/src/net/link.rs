@@ -4,6 +4,7 @@
 
 use super::NetworkOptions;
 use super::wire::Fate;
+use crate::io::LinkIo;
 use crate::random::{RandomExt, StreamRng};
 use crate::units;
 use crate::workload::Distribution;
@@ -21,6 +22,7 @@ pub(super) struct Link {
     pub(super) site: String,
     /// Where they strike both directions: `server--users`.
     pub(super) both: String,
+    pub(super) moved: LinkIo,
 }
 
 impl Link {
@@ -37,6 +39,7 @@ impl Link {
             held: false,
             site: format!("{from}->{to}"),
             both: format!("{first}--{second}"),
+            moved: LinkIo::default(),
         }
     }
 
@@ -52,6 +55,19 @@ impl Link {
             return Fate::Lost;
         }
         Fate::Arrives(units::nanos(self.latency.sample(&mut self.latencies)))
+    }
+
+    /// Counts what became of a packet: one more that is lost, if so.
+    pub(super) fn count(&mut self, fate: &Fate) {
+        self.moved.lost += u64::from(matches!(fate, Fate::Lost));
+    }
+
+    /// Counts one that has arrived.
+    pub(super) fn arrived(&mut self, bytes: u64, sent_ns: u64, now_ns: u64) {
+        self.moved.packets += 1;
+        self.moved.bytes += bytes;
+        self.moved.delayed_ns =
+            self.moved.delayed_ns.saturating_add(now_ns.saturating_sub(sent_ns));
     }
 
     /// Lets nothing through until then, at least.

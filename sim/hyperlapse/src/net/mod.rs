@@ -20,6 +20,7 @@
 //! | `options` | the network as data: `[network]` in a scenario file |
 //! | `link` | one direction between two hosts: what it does to a packet by itself |
 //! | `wire` | packets under way: when each arrives, in which order |
+//! | `owners` | who opened which connection |
 //! | `hosts` | which task belongs to which host |
 //! | `state` | all of it, for the thread of the run |
 //!
@@ -29,6 +30,7 @@
 mod hosts;
 mod link;
 mod options;
+mod owners;
 mod state;
 mod wire;
 
@@ -45,7 +47,7 @@ pub use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
 use crate::world::Sim;
 pub use options::{LinkOptions, NetworkOptions};
-pub(crate) use state::{before_poll, end, ended, parking, spawned};
+pub(crate) use state::{before_poll, end, ended, moved, parking, spawned};
 
 /// Why there is no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

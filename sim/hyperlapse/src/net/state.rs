@@ -18,9 +18,11 @@ use turmoil_net::{
 };
 
 use super::link::Link;
+use super::owners::Owners;
 use super::wire::{Fate, Flow, Wire};
 use super::{NetworkOptions, Traffic, hosts};
 use crate::decision::{Address, DecisionKind};
+use crate::io::LinkIo;
 use crate::units;
 use crate::world::{Sim, strikes};
 
@@ -36,15 +38,20 @@ struct State {
     by_ip: BTreeMap<IpAddr, usize>,
     /// From host to host, row by row.
     links: Vec<Link>,
-    wire: Wire<Packet>,
-    /// Who opened a connection, by its own end.
-    owners: BTreeMap<SocketAddr, Address>,
+    wire: Wire<Sent>,
+    owners: Owners,
     /// Tells the task that delivers that something is due earlier than it knows.
     news: Arc<Notify>,
     /// Packets that leave their hosts: kept for its memory.
     leaving: Vec<Packet>,
     arrived: u64,
     bytes: u64,
+}
+
+/// A packet under way, and since when.
+struct Sent {
+    packet: Packet,
+    at_ns: u64,
 }
 
 struct HostState {
@@ -103,7 +110,7 @@ pub(super) fn begin(sim: &Sim, names: &[&str], options: &NetworkOptions) {
         by_ip,
         links,
         wire: Wire::default(),
-        owners: BTreeMap::new(),
+        owners: Owners::default(),
         news: Arc::clone(&news),
         leaving: Vec::new(),
         arrived: 0,
@@ -203,7 +210,8 @@ impl State {
             Fate::Arrives(_) => self.struck(way, fate),
             other => other,
         };
-        self.wire.send(now_ns, way.flow, packet, fate);
+        self.link(way).count(&fate);
+        self.wire.send(now_ns, way.flow, Sent { packet, at_ns: now_ns }, fate);
     }
 
     /// Whether anything arrived.
@@ -212,22 +220,29 @@ impl State {
         loop {
             let now_ns = self.sim.now_ns();
             let mut wire = std::mem::take(&mut self.wire);
-            let packet = wire.arrived(now_ns, |_, packet| match self.way(packet) {
-                Some(way) => self.fate(way),
+            let sent = wire.arrived(now_ns, |_, sent| match self.way(&sent.packet) {
+                Some(way) => {
+                    let fate = self.fate(way);
+                    self.link(way).count(&fate);
+                    fate
+                }
                 None => Fate::Arrives(0),
             });
             self.wire = wire;
-            let Some(packet) = packet else { return any };
+            let Some(sent) = sent else { return any };
             any = true;
-            let Some(way) = self.way(&packet) else { continue };
+            let Some(way) = self.way(&sent.packet) else { continue };
             if self.hosts[way.to].down {
                 // It was on its way when the host went down: its sender will send it again.
-                self.wire.send(now_ns, way.flow, packet, Fate::Lost);
+                self.link(way).count(&Fate::Lost);
+                self.wire.send(now_ns, way.flow, sent, Fate::Lost);
                 continue;
             }
+            let bytes = u64::from(sent.packet.size());
             self.arrived += 1;
-            self.bytes += u64::from(packet.size());
-            self.guard.deliver(packet);
+            self.bytes += bytes;
+            self.link(way).arrived(bytes, sent.at_ns, now_ns);
+            self.guard.deliver(sent.packet);
             self.crash_by_chance(way);
         }
     }
@@ -249,8 +264,11 @@ impl State {
     /// What the link does to a packet, by itself.
     fn fate(&mut self, way: Way) -> Fate {
         let (now_ns, down) = (self.sim.now_ns(), self.hosts[way.to].down);
-        let index = way.from * self.hosts.len() + way.to;
-        self.links[index].fate(now_ns, down)
+        self.link(way).fate(now_ns, down)
+    }
+
+    fn link(&mut self, way: Way) -> &mut Link {
+        &mut self.links[way.from * self.hosts.len() + way.to]
     }
 
     /// What the scenario's faults do to it besides.
@@ -295,7 +313,7 @@ impl State {
 
     /// Who opened the connection; without that its own end of it.
     fn owner(&self, flow: Flow) -> Address {
-        let known = self.owners.get(&flow.from).or_else(|| self.owners.get(&flow.to));
+        let known = self.owners.of(&flow.from).or_else(|| self.owners.of(&flow.to));
         known.cloned().unwrap_or_else(|| {
             let (host, port) = match self.by_ip.get(&flow.from.ip()) {
                 Some(host) => (self.hosts[*host].name.as_str(), flow.from.port()),
@@ -338,7 +356,19 @@ pub(super) fn address(host: usize) -> IpAddr {
 }
 
 pub(super) fn name_connection(own: SocketAddr, owner: &Address) {
-    with(|state| state.owners.insert(own, Address::clone(owner)));
+    with(|state| {
+        let hosts = &state.hosts;
+        state.owners.add(own, Address::clone(owner), || {
+            let sockets = hosts.iter().flat_map(|host| turmoil_net::netstat(host.ip).entries);
+            sockets.map(|socket| socket.local).collect()
+        });
+    });
+}
+
+#[cfg(test)]
+#[cfg_attr(not(tokio_unstable), allow(dead_code))]
+pub(super) fn owners<T>(f: impl FnOnce(&Owners) -> T) -> T {
+    with(|state| f(&state.owners))
 }
 
 pub(super) fn cut(from: usize, to: usize, lasts: Duration) {
@@ -356,6 +386,20 @@ pub(super) fn hold(from: usize, to: usize, held: bool) {
             news.notify_one();
         }
     });
+}
+
+/// What went over each link until now, by its direction; nothing without a network.
+pub(crate) fn moved() -> BTreeMap<String, LinkIo> {
+    if !ACTIVE.get() {
+        return BTreeMap::new();
+    }
+    // A host's own connections to itself go over no link.
+    let between =
+        |state: &State, index: usize| index / state.hosts.len() != index % state.hosts.len();
+    with(|state| {
+        let links = state.links.iter().enumerate().filter(|(index, _)| between(state, *index));
+        links.map(|(_, link)| (link.site.clone(), link.moved)).collect()
+    })
 }
 
 pub(super) fn traffic() -> Traffic {

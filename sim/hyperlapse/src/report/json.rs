@@ -14,6 +14,7 @@ use super::results::{Explained, Results};
 use crate::event::Fingerprint;
 use crate::exact::Quantity;
 use crate::explain::Explanation;
+use crate::io::IoRecord;
 use crate::metrics::{Memory, Metrics};
 use crate::property::PropertyRecord;
 use crate::record::{Capacity, FORMAT, FaultRecord, Host, Outcome, Panic};
@@ -41,6 +42,7 @@ struct Run<'a> {
     asked_host: AskedHost,
     metrics: &'a Metrics,
     capacity: &'a [Capacity],
+    io: &'a IoRecord,
     memory: Option<&'a Memory>,
     host: HostOfRun<'a>,
 }
@@ -154,6 +156,7 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>) -> String {
         asked_host: AskedHost { random: record.asked_random, clock: record.asked_clock },
         metrics: &record.metrics,
         capacity: &record.capacity,
+        io: &record.io,
         memory: record.memory.as_ref(),
         host: HostOfRun { host: record.host, seed_file },
     };

@@ -23,6 +23,7 @@ mod hgrm;
 mod hlog;
 #[cfg(feature = "cli")]
 mod html;
+mod io;
 pub mod json;
 #[cfg(feature = "cli")]
 mod junit;

@@ -1,6 +1,7 @@
 //! Where the time of one run went, as tables: virtual time by what users were doing, and what tasks took of the host, by
-//! where they were spawned.
+//! where they were spawned; and what disks and links moved.
 
+use super::io;
 use super::reporter::{Make, Needs, OneRun, Reporter};
 use super::style::wrap;
 use crate::profile::{ResourceProfile, TaskProfile, UserTime};
@@ -10,7 +11,7 @@ use crate::units::{count, milli, seconds};
 pub(super) const REPORTER: Reporter = Reporter {
     name: "profile",
     about: "where the time of one run goes: users' virtual time, and polls, wakes, allocations and the host's processor \
-            time of tasks by where they were spawned",
+            time of tasks by where they were spawned; what its disks and its network moved",
     extension: "txt",
     make: Make::EachRun { make: text, needs: Needs::Profile },
 };
@@ -26,18 +27,20 @@ fn text(run: &OneRun<'_>) -> String {
             tasks(&mut text, profile);
         }
     }
+    io::tables(&mut text, &record.io, record.metrics.duration_ns);
     text
 }
 
 /// A row of cells that stand to the right of a name.
-fn row(text: &mut String, name: &str, widths: &[usize], cells: &[String]) {
+pub(super) fn row(text: &mut String, name: &str, widths: &[usize], cells: &[String]) {
     let room = 78 - widths.iter().sum::<usize>();
     // A name that is too long stands above its figures.
     let fits = name.chars().count() <= room;
     let mut line =
         if fits { format!("  {name:<room$}") } else { format!("  {name}\n{:<1$}", "", room + 2) };
     for (cell, width) in cells.iter().zip(widths) {
-        line.push_str(&format!("{cell:>width$}"));
+        // One that is too long moves the others, and runs into none.
+        line.push_str(&format!(" {cell:>0$}", width - 1));
     }
     text.push_str(line.trim_end());
     text.push('\n');

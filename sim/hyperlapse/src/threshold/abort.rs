@@ -56,6 +56,7 @@ pub(super) fn is_final(threshold: &Threshold) -> Result<(), &'static str> {
         }
         Measure::Duration => Err("a `deadline` ends a run that takes too long"),
         Measure::Memory(_) => Err("memory is judged at the end of the run"),
+        Measure::Io(_) => Err("disks and networks are judged at the end of the run"),
         _ => Err("it may come right again; `over` and a time makes it one of windows"),
     }
 }

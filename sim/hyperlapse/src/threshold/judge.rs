@@ -217,7 +217,7 @@ impl Threshold {
         let grows = match self.metric.measure {
             _ if self.over.is_some() || self.trend => false,
             Measure::Count(_, As::Total) | Measure::Times(_, Stat::Count) => true,
-            Measure::Duration | Measure::CompletionRate => true,
+            Measure::Duration | Measure::CompletionRate | Measure::Io(_) => true,
             Measure::Own(_, OwnForm::Total | OwnForm::Stat(Stat::Count)) => true,
             _ => false,
         };

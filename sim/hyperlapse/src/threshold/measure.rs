@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::metric::{As, Counted, Measure, MemoryPart, Metric, OwnForm, Selector, Times};
+use super::metric::{As, Counted, IoPart, Measure, MemoryPart, Metric, OwnForm, Selector, Times};
 use super::{Threshold, trend};
 use crate::exact::Exact;
+use crate::io::IoRecord;
 use crate::metrics::{CustomValue, LatencyRecord, Memory, Metrics, OperationMetrics, Stat, View};
 use crate::record::Record;
 
@@ -64,6 +65,7 @@ impl Threshold {
                 let memory = record.memory.as_ref().ok_or(NO_MEMORY)?;
                 Ok(Exact::whole(of_memory(memory, part)))
             }
+            Measure::Io(part) => of_io(&record.io, part).map(Exact::whole),
         }
     }
 
@@ -216,6 +218,24 @@ fn per_second(n: u64, ns: u64) -> Measured {
         0 => Err("the load took no time".to_owned()),
         ns => Ok(Exact::over(i128::from(n) * 1_000_000_000, ns.into())),
     }
+}
+
+/// Of all disks, or of all links.
+fn of_io(io: &IoRecord, part: IoPart) -> Result<u64, String> {
+    let disks = || io.of_disks().ok_or("the run shows no disk");
+    let links = || io.of_links().ok_or("the run has no network");
+    Ok(match part {
+        IoPart::DiskCalls => disks().map(|_| io.calls())?,
+        IoPart::DiskReads => disks()?.reads,
+        IoPart::DiskWrites => disks()?.writes,
+        IoPart::DiskSyncs => disks()?.syncs,
+        IoPart::DiskRead => disks()?.bytes_read,
+        IoPart::DiskWritten => disks()?.bytes_written,
+        IoPart::DiskBusy => disks()?.busy_ns,
+        IoPart::NetworkPackets => links()?.packets,
+        IoPart::NetworkBytes => links()?.bytes,
+        IoPart::NetworkLost => links()?.lost,
+    })
 }
 
 fn of_memory(memory: &Memory, part: MemoryPart) -> i64 {

@@ -49,6 +49,7 @@ pub(crate) enum Measure {
     Throughput,
     Duration,
     Memory(MemoryPart),
+    Io(IoPart),
     /// A metric of the user's own.
     Own(metrics::Metric, OwnForm),
 }
@@ -78,6 +79,21 @@ pub(crate) enum MemoryPart {
     Growth,
     /// What was live over the run: the time series.
     Live,
+}
+
+/// What disks and links moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IoPart {
+    DiskCalls,
+    DiskReads,
+    DiskWrites,
+    DiskSyncs,
+    DiskRead,
+    DiskWritten,
+    DiskBusy,
+    NetworkPackets,
+    NetworkBytes,
+    NetworkLost,
 }
 
 /// `{key=value}`, and where it stands.
@@ -153,6 +169,20 @@ const PLAIN: &[(&str, Measure, &str)] = &[
     ("memory.peak", Measure::Memory(MemoryPart::Peak), "the most heap between the two"),
     ("memory.growth", Measure::Memory(MemoryPart::Growth), "heap after less heap before"),
     ("memory.live", Measure::Memory(MemoryPart::Live), "heap over the run: for `trend` only"),
+    (
+        "disk.calls",
+        Measure::Io(IoPart::DiskCalls),
+        "calls that waited for a disk, such as a store's",
+    ),
+    ("disk.reads", Measure::Io(IoPart::DiskReads), "reads of all files"),
+    ("disk.writes", Measure::Io(IoPart::DiskWrites), "writes to all files"),
+    ("disk.syncs", Measure::Io(IoPart::DiskSyncs), "syncs of files and directories"),
+    ("disk.read", Measure::Io(IoPart::DiskRead), "bytes that reads gave"),
+    ("disk.written", Measure::Io(IoPart::DiskWritten), "bytes that writes took"),
+    ("disk.busy", Measure::Io(IoPart::DiskBusy), "virtual time that operations of disks took"),
+    ("network.packets", Measure::Io(IoPart::NetworkPackets), "packets that arrived"),
+    ("network.bytes", Measure::Io(IoPart::NetworkBytes), "bytes in them, headers included"),
+    ("network.lost", Measure::Io(IoPart::NetworkLost), "how often a packet was lost"),
 ];
 
 const TIMES: &[(&str, Times, &str)] = &[
@@ -237,7 +267,12 @@ impl Measure {
             Measure::Own(metric, form) => form.unit(metric.unit()),
             Measure::Times(_, Stat::Count) | Measure::Count(_, As::Total) => Unit::Count,
             Measure::Times(..) | Measure::Duration => Unit::Nanoseconds,
-            Measure::Memory(_) => Unit::Bytes,
+            Measure::Memory(_)
+            | Measure::Io(IoPart::DiskRead | IoPart::DiskWritten | IoPart::NetworkBytes) => {
+                Unit::Bytes
+            }
+            Measure::Io(IoPart::DiskBusy) => Unit::Nanoseconds,
+            Measure::Io(_) => Unit::Count,
             Measure::CompletionRate | Measure::Count(_, As::Share) => Unit::Share,
             Measure::Throughput | Measure::Count(_, As::Rate) => Unit::PerSecond,
         }
@@ -249,14 +284,14 @@ impl Measure {
             Measure::Times(times, _) => times != Times::StartDelay,
             Measure::Count(counted, _) => counted.is_of_operations(),
             Measure::CompletionRate | Measure::Throughput | Measure::Own(..) => true,
-            Measure::Duration | Measure::Memory(_) => false,
+            Measure::Duration | Measure::Memory(_) | Measure::Io(_) => false,
         }
     }
 
     /// Whether it is folded from events, so that it is known of a part of the run.
     pub(super) fn is_of_events(self) -> bool {
         match self {
-            Measure::Duration | Measure::Memory(_) => false,
+            Measure::Duration | Measure::Memory(_) | Measure::Io(_) => false,
             // That an iteration begins is no event of its own.
             Measure::Count(Counted::Iterations, _) => false,
             Measure::Count(Counted::Dropped | Counted::Interrupted, As::Share) => false,

@@ -110,7 +110,7 @@ impl Threshold {
                 OwnForm::Stat(stat) => Number::Times(Timed::Own(metric.name()), stat),
                 OwnForm::Last | OwnForm::Lowest | OwnForm::Highest => return None,
             },
-            Measure::Duration | Measure::Memory(_) => return None,
+            Measure::Duration | Measure::Memory(_) | Measure::Io(_) => return None,
         })
     }
 

@@ -15,6 +15,7 @@
 //! | [`host`] | random bytes and time, from the seed instead of from the host |
 //! | [`bend`] | where decisions are asked for and carried out |
 //! | [`profiler`] | what tasks take of the host, by where they were spawned |
+//! | [`moved`] | what disks and links did until the load was over |
 //! | [`listen`] | what the system says through `tracing`, for explanations |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
 
@@ -26,6 +27,7 @@ mod context;
 mod drive;
 pub(crate) mod host;
 mod listen;
+pub(crate) mod moved;
 mod profiler;
 mod recorder;
 mod sample;
@@ -48,6 +50,7 @@ use crate::decision::{Address, StrategyChoice};
 use crate::event::Keep;
 use crate::explain::place::Places;
 use crate::guard::HostSource;
+use crate::io::IoRecord;
 use crate::metrics::Memory;
 use crate::profile::TaskProfile;
 use crate::property::Property;
@@ -227,6 +230,7 @@ struct Ended {
     outcome: Outcome,
     virtual_ns: u64,
     memory: Option<Memory>,
+    io: IoRecord,
     taken: bend::Taken,
     places: Places,
     asked: Asked,
@@ -240,6 +244,7 @@ impl Ended {
             outcome,
             virtual_ns,
             memory: None,
+            io: IoRecord::default(),
             taken: bend::Taken::default(),
             places: Places::default(),
             asked: Asked::default(),
@@ -316,6 +321,7 @@ where
     let asked = host::release_this_thread();
     context::forget_state();
     let memory = shared.memory();
+    let io = shared.moved().take();
     // A destructor of the system may panic; the record stands all the same.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
     #[cfg(feature = "network")]
@@ -324,6 +330,7 @@ where
         outcome,
         virtual_ns,
         memory,
+        io,
         taken,
         places: places.map(Places::of).unwrap_or_default(),
         asked,
@@ -362,7 +369,7 @@ where
     let mut task = tokio::spawn(bend::wrapped(address, async move {
         let shared = Arc::clone(sim.shared());
         context::tracked(None, body(sim)).await;
-        shared.mark_memory_after();
+        shared.mark_after();
     }));
     let mut stop = pin!(stopped(shared, deadline, quiet));
     let mut spinning = pin!(shared.life.spinning());

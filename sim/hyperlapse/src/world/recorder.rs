@@ -93,7 +93,7 @@ impl Recorder {
         iterations: u64,
         host: Host,
     ) -> Record {
-        let Ended { outcome, virtual_ns, mut memory, taken, places, asked, tasks } = ended;
+        let Ended { outcome, virtual_ns, mut memory, io, taken, places, asked, tasks } = ended;
         let kinds: Vec<String> = scenario.kinds().iter().map(|kind| kind.name.clone()).collect();
         let started_ns = self.collector.started_ns();
         let since_load =
@@ -138,6 +138,7 @@ impl Recorder {
             asked_clock: asked.clock,
             askers: crate::guard::askers(asked),
             memory,
+            io,
             profile,
             kept_events,
             checkpoints,

@@ -13,6 +13,7 @@ use super::bend::{self, Visitor};
 use super::biased::Biased;
 use super::context::{self, Life};
 use super::drive::{Drive, Wanted};
+use super::moved::Moved;
 use super::recorder::Recorder;
 use super::user::User;
 use super::{Ended, Reached, RunOptions};
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     recorder: Biased<Recording>,
     last_event_ns: AtomicU64,
     memory: Mutex<MemoryMarks>,
+    moved: Moved,
     operations: AtomicU64,
     iterations: AtomicU64,
     driven: AtomicBool,
@@ -78,6 +80,7 @@ impl Shared {
             recorder: Biased::new(Recording::Open(Box::new(recorder))),
             last_event_ns: AtomicU64::new(0),
             memory: Mutex::default(),
+            moved: Moved::default(),
             operations: AtomicU64::new(0),
             iterations: AtomicU64::new(0),
             driven: AtomicBool::new(false),
@@ -317,8 +320,19 @@ impl Shared {
         marks.before = Some((alloc::live_bytes(), alloc::allocations()));
     }
 
-    /// The first mark counts.
-    pub(super) fn mark_memory_after(&self) {
+    /// The load is over: what was moved, and the heap, are those of this moment. The first time counts.
+    pub(super) fn mark_after(&self) {
+        self.mark_memory_after();
+        let _uncounted = alloc::uncounted();
+        self.moved.over();
+    }
+
+    /// What disks and links did until the load was over.
+    pub(super) fn moved(&self) -> &Moved {
+        &self.moved
+    }
+
+    fn mark_memory_after(&self) {
         let mut marks = lock(&self.memory);
         if let (Some((before, allocations)), None) = (marks.before, &marks.after) {
             let (after, peak) = (alloc::live_bytes(), alloc::peak_bytes());
@@ -334,7 +348,7 @@ impl Shared {
     }
 
     pub(super) fn memory(&self) -> Option<Memory> {
-        self.mark_memory_after();
+        self.mark_after();
         lock(&self.memory).after.clone().filter(|_| alloc::is_counting())
     }
 
@@ -544,9 +558,15 @@ impl Sim {
         }
     }
 
-    /// Ends the measurement of the run's memory here rather than with the scenario's body: while the
-    /// system is still alive, and what it failed to free with it.
-    pub(crate) fn mark_memory_after(&self) {
-        self.0.mark_memory_after();
+    /// Ends the measurement of the run's memory, and of what it moves, here rather than with the scenario's body: while
+    /// the system is still alive, and what it failed to free with it.
+    pub(crate) fn mark_after(&self) {
+        self.0.mark_after();
+    }
+
+    /// What disks and links do.
+    #[cfg(feature = "disk")]
+    pub(crate) fn moved(&self) -> &Moved {
+        self.0.moved()
     }
 }

@@ -95,6 +95,14 @@ impl Bot for GatewayBot {
         Box::pin(self.server.drain())
     }
 
+    fn stored<'a>(
+        &'a self,
+        user: &'a UserId,
+        id: i64,
+    ) -> BoxFuture<'a, Result<Vec<String>, Reason>> {
+        Box::pin(talk::stored(&self.client, user, id))
+    }
+
     fn restarts(&self) -> u64 {
         self.server.crashes()
     }

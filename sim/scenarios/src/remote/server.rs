@@ -7,15 +7,17 @@ use conversation_manager::gateway::{
     Authenticating, Authenticator, Gateway, GatewayOptions, GatewayParts, Listener, ReplySender,
     Responder, Responding, Turn,
 };
-use conversation_manager::store::{Store, StoreOptions, UnixMillis, WallClock};
+use conversation_manager::store::{Store, StoreOptions};
 use conversation_manager::{ConversationManager, Limits, UserId};
-use hyperlapse::disk::{self, Disk, DiskOptions, Mounted};
+use hyperlapse::Sim;
+use hyperlapse::disk::{self, Disk, Mounted};
 use hyperlapse::net::{Boot, Host, Network, NetworkOptions, TcpListener, TcpStream};
-use hyperlapse::{Sim, Streams};
 use tokio::sync::Notify;
 
 use super::HOSTS;
 use crate::settings::DrainSettings;
+use crate::stored;
+use crate::wall::Wall;
 
 /// Where the gateway listens.
 pub(super) const PORT: u16 = 80;
@@ -45,8 +47,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Server {
     pub(super) fn start(sim: &Sim, network: &NetworkOptions, limits: Limits) -> Self {
         let network = Network::new(sim, &HOSTS, network).unwrap_or_else(|error| panic!("{error}"));
-        let disk = Disk::new(HOSTS[1], &Streams::new(sim.seed()), DiskOptions::default())
-            .expect("the default of a disk is valid");
+        let disk = stored::of_run(sim, HOSTS[1]);
         let mounted = disk.mount().expect("a run has one server");
         let life = Arc::new(Life::default());
         let address = network.address(HOSTS[1]);
@@ -107,9 +108,8 @@ async fn serve(
     if boot.crashes > 0 {
         disk.restart();
     }
-    let pace = disk.clone();
     let options = StoreOptions::new(disk.path("conversations.db")).vfs(disk::VFS);
-    let store = match Store::inline(options, move || pace.take_elapsed()) {
+    let store = match Store::inline(options, stored::pace(disk.clone())) {
         Ok(store) => store,
         Err(error) => {
             sim.note(format!("the store does not open: {error}"));
@@ -122,7 +122,7 @@ async fn serve(
     let parts = GatewayParts {
         manager,
         store,
-        wall_clock: Arc::new(Wall(sim.clone())),
+        wall_clock: Arc::new(Wall::new(&sim)),
         responder: Arc::new(Echo),
         authenticator: Arc::new(Tokens),
         options: GatewayOptions {
@@ -158,16 +158,6 @@ impl Listener for Simulated {
 
     async fn accept(&mut self) -> std::io::Result<(TcpStream, std::net::SocketAddr)> {
         self.0.accept().await
-    }
-}
-
-/// The run's wall clock.
-struct Wall(Sim);
-
-impl WallClock for Wall {
-    fn now(&self) -> UnixMillis {
-        let since = self.0.wall_clock().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        UnixMillis(since.as_millis() as i64)
     }
 }
 

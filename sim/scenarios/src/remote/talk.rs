@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Client, LOOKS_EVERY, Question, reason};
 use crate::bot::{Message, Reason, Transcript};
+use crate::stored::DatabaseSettings;
+use crate::transcript::{parse, text as said};
 
 /// A conversation of a gateway, as its user has it.
 pub struct RemoteTalk {
@@ -34,7 +36,8 @@ impl RemoteTalk {
         self.waited
     }
 
-    /// Every message of the user's that the gateway has acknowledged, and every reply that it has finished.
+    /// Every message of the user's that the gateway has acknowledged, and every reply that it has finished, in order:
+    /// `ROLE: TEXT`.
     pub fn acknowledged(&self) -> Vec<String> {
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -52,7 +55,8 @@ impl RemoteTalk {
     /// # Errors
     /// Why there is no answer.
     pub async fn turn(&self, message: Message, work: Duration) -> Result<Message, Reason> {
-        let text = format!("{} {message}", work.as_nanos());
+        let bytes = self.client.sim().settings::<DatabaseSettings>().message_bytes;
+        let text = said(message, work, bytes);
         let (path, body, key) =
             (self.path("/messages"), json!({ "text": text }), self.client.key(&self.user));
         let question = Question {
@@ -67,12 +71,12 @@ impl RemoteTalk {
         }
         let events = Events::of(&answer.body);
         if events.accepted {
-            self.acknowledge(&text);
+            self.acknowledge("user", &text);
         }
         match events.end {
             End::Done => {
-                self.acknowledge(&events.said);
-                Ok(read(&events.said).unwrap_or(message))
+                self.acknowledge("bot", &events.said);
+                parse(&events.said).ok_or("not what was said")
             }
             // What stops in the middle of a conversation has ended it.
             End::Failed("shutting down") => Err("shut down"),
@@ -81,9 +85,9 @@ impl RemoteTalk {
         }
     }
 
-    fn acknowledge(&self, text: &str) {
+    fn acknowledge(&self, role: &str, text: &str) {
         let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        acknowledged.push(text.to_owned());
+        acknowledged.push(format!("{role}: {text}"));
     }
 
     /// See [`crate::bot::Talk::touch`].
@@ -98,31 +102,8 @@ impl RemoteTalk {
 
     /// Everything that the store has of it: the user's messages, in their order.
     pub async fn transcript(&self) -> Transcript {
-        let said = self.stored().await.unwrap_or_default();
-        said.iter().filter(|(role, _)| role == "user").filter_map(|(_, text)| read(text)).collect()
-    }
-
-    /// Everything that the store has of it: role and text of each message, in their order.
-    ///
-    /// # Errors
-    /// When the gateway cannot be reached.
-    pub async fn stored(&self) -> Result<Vec<(String, String)>, Reason> {
-        let mut stored = Vec::new();
-        loop {
-            let path = self.path(&format!("/messages?after={}", stored.len()));
-            let answer = self.ask(Method::GET, &path).await?;
-            if !answer.status.is_success() {
-                return Err(reason(&answer.json()));
-            }
-            let page = answer.json();
-            let messages = page["messages"].as_array().cloned().unwrap_or_default();
-            if messages.is_empty() {
-                return Ok(stored);
-            }
-            let text =
-                |message: &Value, key: &str| message[key].as_str().unwrap_or_default().to_owned();
-            stored.extend(messages.iter().map(|one| (text(one, "role"), text(one, "text"))));
-        }
+        let lines = stored(&self.client, &self.user, self.id).await.unwrap_or_default();
+        lines.iter().filter_map(|line| parse(line.strip_prefix("user: ")?)).collect()
     }
 
     /// How the bot has ended it, if it has.
@@ -151,6 +132,26 @@ impl RemoteTalk {
         let path = self.path("");
         let answer = self.ask(Method::DELETE, &path).await?;
         if answer.status.is_success() { Ok(()) } else { Err(reason(&answer.json())) }
+    }
+}
+
+/// Everything that the store has of a conversation, in its order: `ROLE: TEXT`.
+pub(super) async fn stored(client: &Client, user: &UserId, id: i64) -> Result<Vec<String>, Reason> {
+    let mut lines = Vec::new();
+    loop {
+        let path = format!("/v1/conversations/{id}/messages?after={}", lines.len());
+        let answer = client.ask(user, Question::new(Method::GET, &path)).await?;
+        if !answer.status.is_success() {
+            return Err(reason(&answer.json()));
+        }
+        let page = answer.json();
+        let messages = page["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if messages.is_empty() {
+            return Ok(lines);
+        }
+        let text =
+            |message: &Value, key: &str| message[key].as_str().unwrap_or_default().to_owned();
+        lines.extend(messages.iter().map(|m| format!("{}: {}", text(m, "role"), text(m, "text"))));
     }
 }
 
@@ -191,16 +192,4 @@ impl Events {
         }
         Self { accepted, said, end }
     }
-}
-
-/// `WORK turn 1 of conversation 2 of user 3`.
-fn read(text: &str) -> Option<Message> {
-    let (_, text) = text.split_once(" turn ")?;
-    let (turn, rest) = text.split_once(" of conversation ")?;
-    let (conversation, user) = rest.split_once(" of user ")?;
-    Some(Message {
-        user: user.parse().ok()?,
-        conversation: conversation.parse().ok()?,
-        turn: turn.parse().ok()?,
-    })
 }

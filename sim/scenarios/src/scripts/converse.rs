@@ -43,11 +43,11 @@ pub const PROPERTIES: &[Property] =
 
 /// What all users of a run share.
 pub(super) struct Visited {
-    bot: System,
-    names: Names,
+    pub(super) bot: System,
+    pub(super) names: Names,
     /// How many may talk at a time.
-    limit: u64,
-    recount: Recount,
+    pub(super) limit: u64,
+    pub(super) recount: Recount,
 }
 
 impl Visited {
@@ -63,24 +63,24 @@ impl Visited {
 
 /// What users count by themselves.
 #[derive(Debug, Default)]
-struct Recount {
-    started: Count,
-    completed: Count,
-    refused: Count,
+pub(super) struct Recount {
+    pub(super) started: Count,
+    pub(super) completed: Count,
+    pub(super) refused: Count,
     /// Conversations that go on, as their users know it: not asked of the bot, which may be wrong.
     active: Count,
 }
 
 /// A number that only the run's own thread changes, so there is no need to pay for a locked instruction.
 #[derive(Debug, Default)]
-struct Count(AtomicU64);
+pub(super) struct Count(AtomicU64);
 
 impl Count {
     fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn add(&self, change: i64) -> u64 {
+    pub(super) fn add(&self, change: i64) -> u64 {
         let now = self.get().wrapping_add_signed(change);
         self.0.store(now, Ordering::Relaxed);
         now
@@ -89,7 +89,7 @@ impl Count {
 
 impl Recount {
     /// Counts one that goes on until the guard is dropped; how many there are with it.
-    fn talk(&self) -> (u64, impl Drop + use<'_>) {
+    pub(super) fn talk(&self) -> (u64, impl Drop + use<'_>) {
         struct Talking<'a>(&'a Count);
         impl Drop for Talking<'_> {
             fn drop(&mut self) {

@@ -3,6 +3,7 @@
 //! | module | script |
 //! | --- | --- |
 //! | [`converse`] | a conversation in turns, by any workload |
+//! | [`database`] | conversations whose turns read and write a database |
 //! | [`limits`] | one start too many, step by step: globally, and for one user |
 //! | [`adaptive`] | as many users as the bot bears |
 //! | [`visit`] | users who go quiet beside users who stay active |
@@ -11,6 +12,7 @@
 
 pub mod adaptive;
 pub mod converse;
+pub mod database;
 pub mod drain;
 pub mod limits;
 pub mod storm;
@@ -32,7 +34,7 @@ const TIMER: Duration = Duration::from_millis(1);
 /// The names of the users of a run, by their number: those that are known beforehand are made once, as a chat server has
 /// them; arrivals without end have theirs when they come.
 #[derive(Clone)]
-struct Names(Arc<[UserId]>);
+pub(crate) struct Names(Arc<[UserId]>);
 
 impl Names {
     fn of(&self, user: u32) -> Cow<'_, UserId> {
