@@ -16,7 +16,7 @@ use conversation_manager::{
 use hyperlapse::Sim;
 use tokio::time::Sleep;
 
-use crate::remote::RemoteTalk;
+use crate::remote::{GatewayBot, RemoteTalk};
 use crate::stored::StoredTalk;
 use crate::transcript::Strays;
 pub use crate::transcript::{Message, Transcript};
@@ -65,6 +65,11 @@ pub trait Bot: Send + Sync {
         _id: i64,
     ) -> BoxFuture<'a, Result<Vec<String>, Reason>> {
         Box::pin(std::future::ready(Err("no store")))
+    }
+
+    /// The gateway on a host of its own, where it is one: for scripts that break hosts.
+    fn gateway(&self) -> Option<&GatewayBot> {
+        None
     }
 
     /// How often its process has started again: what it counts itself it has counted from nothing since.

@@ -27,10 +27,10 @@ use hyperlapse::{CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
 use remote::GatewayBot;
-use scripts::{adaptive, converse, database, drain, limits, storm, visit};
+use scripts::{adaptive, chaos, converse, database, drain, limits, storm, visit};
 use settings::{
-    ClientSettings, ConversationSettings, DrainSettings, ManagerSettings, NetworkSettings,
-    StormSettings, VisitSettings,
+    ChaosSettings, ClientSettings, ConversationSettings, DrainSettings, ManagerSettings,
+    NetworkSettings, StormSettings, VisitSettings, WallClockSettings,
 };
 use stored::{DatabaseSettings, StoredBot};
 
@@ -92,13 +92,34 @@ const WORKLOADS: &[(&str, &str)] = &[
     scenario!("workloads/controlled"),
 ];
 
+/// Scenarios of what may fail, run when they are named.
+const CHAOS: &[(&str, &str)] = &[
+    scenario!("chaos/flaky-network"),
+    scenario!("chaos/partition-during-drain"),
+    scenario!("chaos/crash-in-a-burst"),
+    scenario!("chaos/crash-loop"),
+    scenario!("chaos/slow-disk"),
+    scenario!("chaos/full-disk"),
+    scenario!("chaos/failing-disk"),
+    scenario!("chaos/thundering-herd"),
+    scenario!("chaos/retries-without-jitter"),
+    scenario!("chaos/retries-with-jitter"),
+    scenario!("chaos/jumping-clock"),
+];
+
+/// The names of the scenarios of what may fail.
+pub fn chaos() -> impl Iterator<Item = &'static str> {
+    CHAOS.iter().map(name)
+}
+
 /// The names of the scenarios that show a way of making a load each.
 pub fn workloads() -> impl Iterator<Item = &'static str> {
-    let name = |(file, _): &(&'static str, &'static str)| {
-        let name = file.rsplit('/').next().unwrap_or(file);
-        name.strip_suffix(".toml").unwrap_or(name)
-    };
     WORKLOADS.iter().map(name)
+}
+
+fn name((file, _): &(&'static str, &'static str)) -> &'static str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.strip_suffix(".toml").unwrap_or(name)
 }
 
 /// The suite.
@@ -113,8 +134,11 @@ pub fn suite() -> Suite<System> {
         .settings::<NetworkSettings>("network")
         .settings::<ClientSettings>("client")
         .settings::<DatabaseSettings>("database")
+        .settings::<ChaosSettings>("chaos")
+        .settings::<WallClockSettings>("wall_clock")
         .metrics(converse::METRICS)
         .metrics(database::METRICS)
+        .metrics(chaos::METRICS)
         .file("arrivals.csv", include_str!("../scenarios/workloads/arrivals.csv"))
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::in_run(limits(sim), sim))
@@ -167,6 +191,12 @@ pub fn suite() -> Suite<System> {
             database::database,
         )
         .script(
+            "chaos",
+            "a gateway whose network, disk, host and clock fail",
+            chaos::PROPERTIES,
+            chaos::chaos,
+        )
+        .script(
             "drain",
             "conversations, and a shutdown in their midst",
             drain::PROPERTIES,
@@ -178,7 +208,7 @@ pub fn suite() -> Suite<System> {
     for (file, text) in SCENARIOS {
         suite = suite.scenario(file, text);
     }
-    for (file, text) in ON_DEMAND.iter().chain(WORKLOADS) {
+    for (file, text) in ON_DEMAND.iter().chain(WORKLOADS).chain(CHAOS) {
         suite = suite.scenario_on_demand(file, text);
     }
     suite

@@ -213,3 +213,71 @@ impl Default for DrainSettings {
         Self { after: Duration::from_secs(1), within: Duration::from_secs(1) }
     }
 }
+
+/// `[chaos]`: users of a gateway whose network, disk and host fail, and what is promised all the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
+#[serde(deny_unknown_fields, default)]
+pub struct ChaosSettings {
+    /// How long a start waits for a slot.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub waits: Duration,
+    /// The share of conversations whose user goes away in the midst of something, without a word.
+    #[schemars(extend("minimum" = 0, "maximum" = 1))]
+    pub walks_away: f64,
+    /// The share of conversations whose user ends it while the bot is still answering.
+    #[schemars(extend("minimum" = 0, "maximum" = 1))]
+    pub hangs_up: f64,
+    /// Whether the gateway is shut down in the midst of it, as `[drain]` says, and started again.
+    pub restarts: bool,
+    /// When all faults are over, in virtual time: then everything is held against what was promised.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub calm_after: Duration,
+    /// Within this time after that a newcomer is served.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub recovers_within: Duration,
+}
+
+impl Default for ChaosSettings {
+    fn default() -> Self {
+        Self {
+            waits: Duration::from_secs(2),
+            walks_away: 0.0,
+            hangs_up: 0.0,
+            restarts: false,
+            calm_after: Duration::from_secs(10),
+            recovers_within: Duration::from_secs(5),
+        }
+    }
+}
+
+/// `[wall_clock]`: what happens to the time of day of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
+#[serde(deny_unknown_fields, default)]
+pub struct WallClockSettings {
+    /// When it is set to another time.
+    pub jumps: Vec<Jump>,
+}
+
+/// A jump of the wall clock: forward or back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
+#[serde(deny_unknown_fields)]
+pub struct Jump {
+    /// When, in virtual time.
+    #[serde(with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub at: Duration,
+    /// How far forward.
+    #[serde(default, with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub forward: Duration,
+    /// How far back.
+    #[serde(default, with = "units::duration")]
+    #[schemars(schema_with = "units::duration::json_schema")]
+    pub back: Duration,
+}

@@ -3,7 +3,9 @@
 use conversation_manager::store::{UnixMillis, WallClock};
 use hyperlapse::Sim;
 
-/// The run's wall clock.
+use crate::settings::WallClockSettings;
+
+/// The run's wall clock, as far as the scenario leaves it alone.
 pub(crate) struct Wall(Sim);
 
 impl Wall {
@@ -13,7 +15,10 @@ impl Wall {
 
     pub(crate) fn millis(&self) -> UnixMillis {
         let since = self.0.wall_clock().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        UnixMillis(since.as_millis() as i64)
+        let WallClockSettings { jumps } = self.0.settings();
+        let jumped = jumps.iter().filter(|jump| jump.at <= self.0.now());
+        let by = jumped.map(|jump| jump.forward.as_millis() as i64 - jump.back.as_millis() as i64);
+        UnixMillis(since.as_millis() as i64 + by.sum::<i64>())
     }
 }
 

@@ -15,11 +15,12 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyperlapse::net::Network;
-use hyperlapse::{RandomExt, Sim};
+use hyperlapse::{Metric, RandomExt, Sim};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::HOSTS;
+use super::ledger::Ledger;
 use super::server::PORT;
 use crate::bot::Reason;
 use crate::settings::{ClientSettings, Retry};
@@ -28,6 +29,10 @@ use crate::settings::{ClientSettings, Retry};
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// How often a user looks whether the bot has ended a conversation.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
+
+/// How many requests, tries again included, are sent at one instant.
+pub const ASKED_AT_ONCE: Metric =
+    Metric::gauge("asked_at_once", "requests that are sent at one instant");
 
 /// What is asked.
 pub(super) struct Question<'a> {
@@ -38,11 +43,13 @@ pub(super) struct Question<'a> {
     pub(super) body: Option<&'a Value>,
     /// How much longer than others its answer may take.
     pub(super) takes: Duration,
+    /// Whether it says whose it is.
+    pub(super) token: bool,
 }
 
 impl<'a> Question<'a> {
     pub(super) fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, key: None, body: None, takes: Duration::ZERO }
+        Self { method, path, key: None, body: None, takes: Duration::ZERO, token: true }
     }
 }
 
@@ -79,6 +86,9 @@ pub(super) struct Client {
     idle: Mutex<BTreeMap<UserId, Vec<Connection>>>,
     keys: AtomicU64,
     unheard: AtomicU64,
+    ledger: Ledger,
+    /// The last instant at which anybody asked, and how many did.
+    at_once: Mutex<(Duration, i64)>,
 }
 
 impl Client {
@@ -90,7 +100,17 @@ impl Client {
             idle: Mutex::default(),
             keys: AtomicU64::new(0),
             unheard: AtomicU64::new(0),
+            ledger: Ledger::default(),
+            at_once: Mutex::default(),
         }
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.settings.deadline
     }
 
     pub(super) fn sim(&self) -> &Sim {
@@ -129,7 +149,10 @@ impl Client {
         };
         let answer = answer.map_err(refused)?;
         match (answer.status.is_success(), answer.json()["id"].as_i64()) {
-            (true, Some(id)) => Ok(id),
+            (true, Some(id)) => {
+                self.ledger.started(id, user);
+                Ok(id)
+            }
             _ => Err(refused(reason(&answer.json()))),
         }
     }
@@ -149,7 +172,10 @@ impl Client {
         let mut tries = 0;
         loop {
             let once = self.once(user, &question);
-            let answer = tokio::time::timeout(self.settings.timeout + question.takes, once).await;
+            // No try goes on beyond the deadline.
+            let left = (self.settings.deadline + question.takes).saturating_sub(self.now() - began);
+            let patience = left.min(self.settings.timeout + question.takes);
+            let answer = tokio::time::timeout(patience, once).await;
             let again = match &answer {
                 Ok(Ok(answer)) => may_change(answer),
                 Ok(Err(_)) | Err(_) => true,
@@ -184,11 +210,23 @@ impl Client {
         }
     }
 
+    /// Counts those who ask at one instant, where a ledger is kept.
+    fn count_at_once(&self) {
+        if !self.ledger.is_kept() {
+            return;
+        }
+        let mut at_once = self.at_once.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now();
+        *at_once = if at_once.0 == now { (now, at_once.1 + 1) } else { (now, 1) };
+        self.sim.set(&ASKED_AT_ONCE, at_once.1);
+    }
+
     async fn once(
         &self,
         user: &UserId,
         question: &Question<'_>,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        self.count_at_once();
         let mut connection = match self.take(user) {
             Some(connection) => connection,
             None => self.connect().await?,
@@ -196,8 +234,10 @@ impl Client {
         let mut request = Request::builder()
             .method(question.method.clone())
             .uri(question.path)
-            .header("host", HOSTS[1])
-            .header("authorization", format!("Bearer {}", user.as_str()));
+            .header("host", HOSTS[1]);
+        if question.token {
+            request = request.header("authorization", format!("Bearer {}", user.as_str()));
+        }
         if let Some(key) = question.key {
             request = request.header("idempotency-key", key);
         }

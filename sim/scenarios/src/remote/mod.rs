@@ -8,8 +8,12 @@
 //! | `server` | the host: disk, store, gateway, crash and restart |
 //! | `client` | a client as one would write it: connections that are kept, deadlines, retries under one key |
 //! | `talk` | a conversation over it |
+//! | `ledger` | what its users were told |
+//! | `audit` | what only an auditor asks |
 
+mod audit;
 mod client;
+mod ledger;
 mod server;
 mod talk;
 
@@ -22,7 +26,10 @@ use hyperlapse::net::NetworkOptions;
 
 use crate::bot::{Attempt, Bot, BoxFuture, Counts, Reason, Talk};
 use crate::settings::{ClientSettings, NetworkSettings};
+pub use audit::Audit;
+pub use client::ASKED_AT_ONCE;
 use client::Client;
+pub use ledger::Entry;
 pub use server::Server;
 pub use talk::RemoteTalk;
 
@@ -101,6 +108,10 @@ impl Bot for GatewayBot {
         id: i64,
     ) -> BoxFuture<'a, Result<Vec<String>, Reason>> {
         Box::pin(talk::stored(&self.client, user, id))
+    }
+
+    fn gateway(&self) -> Option<&GatewayBot> {
+        Some(self)
     }
 
     fn restarts(&self) -> u64 {

@@ -13,6 +13,8 @@ use hyperlapse::Sim;
 use hyperlapse::disk::{self, Disk, Mounted};
 use hyperlapse::net::{Boot, Host, Network, NetworkOptions, TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 
 use super::HOSTS;
 use crate::settings::DrainSettings;
@@ -25,10 +27,17 @@ pub(super) const PORT: u16 = 80;
 /// The server of a run.
 pub struct Server {
     network: Network,
-    host: Mutex<Option<Host>>,
+    host: Arc<Mutex<Option<Host>>>,
     disk: Disk,
     life: Arc<Life>,
+    power_cuts: AbortHandle,
     _mounted: Mounted,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.power_cuts.abort();
+    }
 }
 
 /// What changes with each start of the host.
@@ -60,7 +69,19 @@ impl Server {
         network.on_crash(HOSTS[1], move || {
             crashes.cut_power();
         });
-        Self { network, host: Mutex::new(Some(host)), disk, life, _mounted: mounted }
+        let mut cuts = disk.follow(sim);
+        let host = Arc::new(Mutex::new(Some(host)));
+        let power = Arc::clone(&host);
+        let power_cuts = tokio::spawn(async move {
+            loop {
+                let down_for = cuts.next().await;
+                // What goes off with the disk goes off in the same instant.
+                if let Some(host) = &*lock(&power) {
+                    host.crash(down_for);
+                }
+            }
+        });
+        Self { network, host, disk, life, power_cuts: power_cuts.abort_handle(), _mounted: mounted }
     }
 
     pub(super) fn network(&self) -> &Network {
@@ -82,6 +103,23 @@ impl Server {
         lock(&self.life.manager).as_ref().map(f)
     }
 
+    /// Whether anybody serves.
+    pub fn is_up(&self) -> bool {
+        lock(&self.life.manager).is_some()
+    }
+
+    /// Slots that are given at this moment; `None` while nobody serves.
+    pub fn active(&self) -> Option<u64> {
+        self.with_manager(|manager| manager.stats().active)
+    }
+
+    /// Switches the host off, and on again after so long.
+    pub fn crash(&self, down_for: Duration) {
+        if let Some(host) = &*lock(&self.host) {
+            host.crash(down_for);
+        }
+    }
+
     /// Stops the gateway, within the time that the scenario says for it.
     pub(super) async fn drain(&self) {
         self.life.shutdown.notify_one();
@@ -89,7 +127,10 @@ impl Server {
     }
 }
 
-/// The software of the host, from its start on.
+/// How long whoever supervises the service waits before it starts one again that has failed.
+const STARTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The software of the host, from its start on: the gateway, and whoever starts it again when it fails.
 async fn serve(
     sim: Sim,
     life: Arc<Life>,
@@ -98,31 +139,46 @@ async fn serve(
     address: std::net::SocketAddr,
     boot: Boot,
 ) {
-    /// No manager while nobody serves.
-    struct Down<'a>(&'a Life);
-    impl Drop for Down<'_> {
-        fn drop(&mut self) {
-            *lock(&self.0.manager) = None;
-        }
-    }
     if boot.crashes > 0 {
         disk.restart();
     }
+    // After a drain it stays: what was counted is asked for afterwards.
+    let _up = Up(&life);
+    while let Err(why) = serve_once(&sim, &life, &disk, limits, address).await {
+        *lock(&life.manager) = None;
+        sim.note(format!("the gateway has failed: {why}"));
+        tokio::time::sleep(STARTS_AGAIN_AFTER).await;
+    }
+    // Who asked for the end wants the counts of what was.
+    life.over.notify_one();
+    std::future::pending::<()>().await;
+}
+
+/// No manager while nobody serves.
+struct Up<'a>(&'a Life);
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.manager) = None;
+    }
+}
+
+async fn serve_once(
+    sim: &Sim,
+    life: &Arc<Life>,
+    disk: &Disk,
+    limits: Limits,
+    address: std::net::SocketAddr,
+) -> Result<(), String> {
     let options = StoreOptions::new(disk.path("conversations.db")).vfs(disk::VFS);
-    let store = match Store::inline(options, stored::pace(disk.clone())) {
-        Ok(store) => store,
-        Err(error) => {
-            sim.note(format!("the store does not open: {error}"));
-            return;
-        }
-    };
+    let store = Store::inline(options, stored::pace(disk.clone()));
+    let store = store.map_err(|error| format!("the store does not open: {error}"))?;
     let manager = ConversationManager::new(limits).expect("the limits were validated");
     *lock(&life.manager) = Some(manager.clone());
-    let down = Down(&life);
     let parts = GatewayParts {
         manager,
         store,
-        wall_clock: Arc::new(Wall::new(&sim)),
+        wall_clock: Arc::new(Wall::new(sim)),
         responder: Arc::new(Echo),
         authenticator: Arc::new(Tokens),
         options: GatewayOptions {
@@ -135,19 +191,10 @@ async fn serve(
         },
     };
     let gateway = Gateway::new(parts).expect("the options are valid");
-    let listener =
-        TcpListener::bind(address).await.expect("the port of a host that starts is free");
-    let shutdown = async {
-        life.shutdown.notified().await;
-    };
-    let served = gateway.serve(Simulated(listener), shutdown).await;
-    if let Err(error) = served {
-        sim.note(format!("the gateway does not serve: {error}"));
-    }
-    // Who asked for the end wants the counts of what was.
-    life.over.notify_one();
-    std::future::pending::<()>().await;
-    drop(down);
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.expect("the port of a host whose service starts is free");
+    let served = gateway.serve(Simulated(listener), life.shutdown.notified()).await;
+    served.map(drop).map_err(|error| error.to_string())
 }
 
 struct Simulated(TcpListener);
@@ -170,15 +217,19 @@ impl Authenticator for Tokens {
     }
 }
 
-/// Works for as long as the message says, and then says it back.
+/// Works for as long as the message says, and says it back: one half in the middle of its work, the other at the end.
 struct Echo;
 
 impl Responder for Echo {
     fn respond<'a>(&'a self, turn: Turn, reply: ReplySender) -> Responding<'a> {
         Box::pin(async move {
             let work = turn.text.split_once(' ').and_then(|(work, _)| work.parse().ok());
-            tokio::time::sleep(Duration::from_nanos(work.unwrap_or(0))).await;
-            reply.send(&turn.text)
+            let (began, work) = (Instant::now(), Duration::from_nanos(work.unwrap_or(0)));
+            let half = turn.text.floor_char_boundary(turn.text.len() / 2);
+            sleep_until(began + work / 2).await;
+            reply.send(&turn.text[..half])?;
+            sleep_until(began + work).await;
+            reply.send(&turn.text[half..])
         })
     }
 }

@@ -59,6 +59,7 @@ impl RemoteTalk {
         let text = said(message, work, bytes);
         let (path, body, key) =
             (self.path("/messages"), json!({ "text": text }), self.client.key(&self.user));
+        self.client.ledger().sent(self.id, &text);
         let question = Question {
             key: Some(&key),
             body: Some(&body),
@@ -87,7 +88,9 @@ impl RemoteTalk {
 
     fn acknowledge(&self, role: &str, text: &str) {
         let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        acknowledged.push(format!("{role}: {text}"));
+        let line = format!("{role}: {text}");
+        self.client.ledger().acknowledged(self.id, &line);
+        acknowledged.push(line);
     }
 
     /// See [`crate::bot::Talk::touch`].
@@ -129,9 +132,21 @@ impl RemoteTalk {
     /// # Errors
     /// Why the bot has ended it before, or cannot be reached.
     pub async fn end(self) -> Result<(), Reason> {
+        self.ask_for_the_end().await
+    }
+
+    /// Ends it while something else may be going on in it.
+    ///
+    /// # Errors
+    /// As [`RemoteTalk::end`].
+    pub async fn ask_for_the_end(&self) -> Result<(), Reason> {
         let path = self.path("");
         let answer = self.ask(Method::DELETE, &path).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(reason(&answer.json())) }
+        if !answer.status.is_success() {
+            return Err(reason(&answer.json()));
+        }
+        self.client.ledger().ended(self.id);
+        Ok(())
     }
 }
 

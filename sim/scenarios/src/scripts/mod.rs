@@ -9,8 +9,10 @@
 //! | [`visit`] | users who go quiet beside users who stay active |
 //! | [`storm`] | everything at once, for finding what is wrong |
 //! | [`drain`] | a shutdown in the middle of the load |
+//! | [`chaos`] | a gateway whose network, disk, host and clock fail |
 
 pub mod adaptive;
+pub mod chaos;
 pub mod converse;
 pub mod database;
 pub mod drain;
