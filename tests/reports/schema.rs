@@ -6,13 +6,16 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// Objects whose keys are names of things: one less is still one of these.
-const MAPS: [&str; 11] = [
+const MAPS: [&str; 14] = [
     "by_tag",
     "custom",
     "decisions",
+    "disks",
     "failed",
     "faults",
+    "files",
     "kinds",
+    "links",
     "properties",
     "refused",
     "set",
@@ -56,7 +59,11 @@ fn outputs() -> Vec<Value> {
     let set = format!("thresholds={thresholds:?}");
     let aborted = output(&["sustained", "--set", &set, "--no-shrink"]);
     assert!(aborted["runs"][0]["outcome"]["aborted"].is_object(), "{aborted}");
-    vec![passing, failing, swept, bent, aborted]
+    let system = if cfg!(tokio_unstable) { "gateway" } else { "manager-store" };
+    let moving =
+        output(&["database-load", "--system", system, "--set", "duration=1s", "--no-shrink"]);
+    assert!(moving["runs"][0]["io"]["disks"].as_object().is_some_and(|disks| !disks.is_empty()));
+    vec![passing, failing, swept, bent, aborted, moving]
 }
 
 #[test]
