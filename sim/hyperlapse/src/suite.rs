@@ -189,6 +189,21 @@ impl<S: Clone + Send + 'static> Suite<S> {
         self
     }
 
+    /// As [`Suite::settings`], for a table that says what is promised, as thresholds do: shrinking a failure leaves it alone. A
+    /// promise that is made smaller until it is broken would explain nothing.
+    pub fn promises<T>(mut self, table: &'static str) -> Self
+    where
+        T: DeserializeOwned + JsonSchema + Send + Sync + 'static,
+    {
+        self.vocabulary.promises.push(table);
+        self.settings::<T>(table)
+    }
+
+    /// The tables that say what is promised.
+    pub(crate) fn promised(&self) -> &[&'static str] {
+        &self.vocabulary.promises
+    }
+
     /// A file that scenarios of the suite may name, such as a recording of arrivals. Register it before any scenario.
     pub fn file(mut self, name: &str, text: &str) -> Self {
         self.vocabulary.files.push(Source::new(name, text));

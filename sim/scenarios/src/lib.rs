@@ -30,7 +30,7 @@ use remote::GatewayBot;
 use scripts::{adaptive, chaos, converse, database, drain, limits, storm, visit};
 use settings::{
     ChaosSettings, ClientSettings, ConversationSettings, DrainSettings, ManagerSettings,
-    NetworkSettings, StormSettings, VisitSettings, WallClockSettings,
+    NetworkSettings, PromiseSettings, StormSettings, VisitSettings, WallClockSettings,
 };
 use stored::{DatabaseSettings, StoredBot};
 
@@ -135,6 +135,7 @@ pub fn suite() -> Suite<System> {
         .settings::<ClientSettings>("client")
         .settings::<DatabaseSettings>("database")
         .settings::<ChaosSettings>("chaos")
+        .promises::<PromiseSettings>("promises")
         .settings::<WallClockSettings>("wall_clock")
         .metrics(converse::METRICS)
         .metrics(database::METRICS)

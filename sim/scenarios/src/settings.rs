@@ -231,6 +231,13 @@ pub struct ChaosSettings {
     pub hangs_up: f64,
     /// Whether the gateway is shut down in the midst of it, as `[drain]` says, and started again.
     pub restarts: bool,
+}
+
+/// `[promises]`: when a gateway under `[chaos]` has to be well again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "hyperlapse::schemars")]
+#[serde(deny_unknown_fields, default)]
+pub struct PromiseSettings {
     /// When all faults are over, in virtual time: then everything is held against what was promised.
     #[serde(with = "units::duration")]
     #[schemars(schema_with = "units::duration::json_schema")]
@@ -241,16 +248,15 @@ pub struct ChaosSettings {
     pub recovers_within: Duration,
 }
 
+impl Default for PromiseSettings {
+    fn default() -> Self {
+        Self { calm_after: Duration::from_secs(10), recovers_within: Duration::from_secs(5) }
+    }
+}
+
 impl Default for ChaosSettings {
     fn default() -> Self {
-        Self {
-            waits: Duration::from_secs(2),
-            walks_away: 0.0,
-            hangs_up: 0.0,
-            restarts: false,
-            calm_after: Duration::from_secs(10),
-            recovers_within: Duration::from_secs(5),
-        }
+        Self { waits: Duration::from_secs(2), walks_away: 0.0, hangs_up: 0.0, restarts: false }
     }
 }
 

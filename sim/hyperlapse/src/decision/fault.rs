@@ -206,7 +206,7 @@ impl Table {
         if self.times.is_some_and(|times| times < 2) {
             return Err("times is less than 2: nothing would take longer".to_owned());
         }
-        let mut fault = Fault::new(kind, self.site, self.rate);
+        let mut fault = Fault::new(kind, both_ways(self.site), self.rate);
         if let Some((Time(from), Time(to))) = self.between {
             if from >= to {
                 return Err("between is empty: expected an earlier and a later time".to_owned());
@@ -228,6 +228,14 @@ impl Table {
         fault.error = self.error.unwrap_or(fault.error);
         fault.optional = self.optional;
         Ok(fault)
+    }
+}
+
+/// A way in both directions has one name, whichever of its ends comes first.
+fn both_ways(site: String) -> String {
+    match site.split_once("--") {
+        Some((one, other)) if one > other => format!("{other}--{one}"),
+        _ => site,
     }
 }
 

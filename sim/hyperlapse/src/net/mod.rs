@@ -38,8 +38,10 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -124,7 +126,7 @@ impl Network {
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let to = SocketAddr::new(self.address(host), port);
         let owner = crate::world::current_address();
-        let stream = TcpStream::connect(to).await?;
+        let stream = Connecting(Some(Box::pin(TcpStream::connect(to)))).await?;
         state::name_connection(stream.local_addr()?, &owner);
         Ok(stream)
     }
@@ -177,6 +179,32 @@ impl Network {
         index.unwrap_or_else(|| {
             panic!("there is no host `{host}`; there are {}", self.hosts.join(", "))
         })
+    }
+}
+
+/// A connection that is being opened. Whoever gives it up leaves it to be opened and closed, so that the other end hears of both.
+struct Connecting(Option<Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>>);
+
+impl Future for Connecting {
+    type Output = io::Result<TcpStream>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let connecting = self.0.as_mut().expect("it is polled until it is done and not longer");
+        let done = connecting.as_mut().poll(cx);
+        if done.is_ready() {
+            self.0 = None;
+        }
+        done
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        if let (Some(connecting), Ok(runtime)) =
+            (self.0.take(), tokio::runtime::Handle::try_current())
+        {
+            drop(runtime.spawn(async move { drop(connecting.await) }));
+        }
     }
 }
 

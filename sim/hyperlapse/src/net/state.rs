@@ -242,9 +242,23 @@ impl State {
             self.arrived += 1;
             self.bytes += bytes;
             self.link(way).arrived(bytes, sent.at_ns, now_ns);
-            self.guard.deliver(sent.packet);
+            if !self.would_orphan(way, &sent.packet) {
+                self.guard.deliver(sent.packet);
+            }
             self.crash_by_chance(way);
         }
+    }
+
+    /// Whether this resets a connection that is still being opened: a kernel of turmoil's then keeps it for ever, with the port
+    /// that it came to, for nobody has a handle on it. Left alone it goes with its listener.
+    fn would_orphan(&self, way: Way, packet: &Packet) -> bool {
+        let Transport::Tcp(segment) = &packet.payload else { return false };
+        segment.flags.rst
+            && turmoil_net::netstat(self.hosts[way.to].ip).entries.iter().any(|entry| {
+                entry.local == way.flow.to
+                    && entry.peer == Some(way.flow.from)
+                    && entry.state == Some(NetstatState::SynReceived)
+            })
     }
 
     fn way(&self, packet: &Packet) -> Option<Way> {

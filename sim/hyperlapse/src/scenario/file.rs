@@ -39,6 +39,8 @@ pub(super) const KEYS: &[&str] = &[
 pub(crate) struct Vocabulary {
     pub(crate) scripts: Vec<&'static str>,
     pub(crate) systems: Vec<&'static str>,
+    /// Which of the tables say what is promised.
+    pub(crate) promises: Vec<&'static str>,
     pub(crate) tables: Vec<SettingsTable>,
     /// Files that scenarios may name, beside those of the disk.
     pub(crate) files: Vec<Source>,

@@ -409,7 +409,7 @@ impl<S: Clone + Send + 'static> Search<'_, S> {
 
     /// Every number of the scenario as small and round as it can be.
     fn rounder_numbers(&mut self) {
-        for number in numbers::numbers(&self.best_case.effective) {
+        for number in numbers::numbers(&self.best_case.effective, self.suite.promised()) {
             for value in number.smaller() {
                 let mut set = self.best.set.clone();
                 set.insert(number.path.clone(), value);

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::client::Question;
 use super::ledger::Entry;
-use super::{GatewayBot, talk};
-use crate::bot::Reason;
+use super::{GatewayBot, begin, talk};
+use crate::bot::{Reason, Talk};
 
 /// What a gateway says of itself over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl GatewayBot {
     /// # Errors
     /// Why there is no answer.
     pub async fn stored_of(&self, user: &UserId, id: i64) -> Result<Vec<String>, Reason> {
-        talk::stored(&self.client, user, id).await
+        talk::stored(&self.auditor, user, id).await
     }
 
     /// Whether a conversation is closed.
@@ -57,11 +57,19 @@ impl GatewayBot {
     /// Why there is no answer.
     pub async fn is_closed(&self, user: &UserId, id: i64) -> Result<bool, Reason> {
         let path = format!("/v1/conversations/{id}");
-        let answer = self.client.ask(user, Question::new(Method::GET, &path)).await?;
+        let answer = self.auditor.ask(user, Question::new(Method::GET, &path)).await?;
         match answer.status.is_success() {
             true => Ok(answer.json()["state"] == "closed"),
             false => Err(super::client::reason(&answer.json())),
         }
+    }
+
+    /// A conversation of somebody who comes when all is well, at once or not at all.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn newcomer(&self, user: &UserId) -> Result<Talk<'_>, Reason> {
+        begin(&self.auditor, user, Duration::ZERO).await
     }
 
     /// What the gateway counts at this moment.
@@ -69,7 +77,7 @@ impl GatewayBot {
     /// # Errors
     /// Why there is no answer.
     pub async fn audit(&self, user: &UserId) -> Result<Audit, Reason> {
-        let answer = self.client.ask(user, Question::new(Method::GET, "/v1/stats")).await?;
+        let answer = self.auditor.ask(user, Question::new(Method::GET, "/v1/stats")).await?;
         let stats = answer.json();
         let count = |value: &Value| value.as_u64().ok_or("error");
         Ok(Audit {
@@ -99,7 +107,7 @@ impl GatewayBot {
                 let path = format!("/v1/conversations/{id}{rest}");
                 let question =
                     Question { body: *body, token, ..Question::new(method.clone(), &path) };
-                let answer = self.client.ask(stranger, question).await;
+                let answer = self.auditor.ask(stranger, question).await;
                 let whose = if token { "a stranger's" } else { "no" };
                 let status = answer.map_or(0, |answer| answer.status.as_u16());
                 answers.push((format!("{method} {{id}}{rest} with {whose} token"), status));

@@ -40,6 +40,8 @@ pub const HOSTS: [&str; 2] = ["users", "server"];
 pub struct GatewayBot {
     server: Arc<Server>,
     client: Arc<Client>,
+    /// Patient, whatever the scenario says of clients.
+    auditor: Arc<Client>,
     lateness: Duration,
 }
 
@@ -53,9 +55,11 @@ impl GatewayBot {
         let server = Arc::new(Server::start(sim, network, limits));
         let settings: &ClientSettings = sim.settings();
         let client = Arc::new(Client::new(sim, server.network().clone(), settings.clone()));
+        let patient = ClientSettings::default();
+        let auditor = Arc::new(Client::new(sim, server.network().clone(), patient));
         // There and back, twice (a connection has to be made first), and how often a user looks whether it is over.
         let lateness = 4 * longest(network) + client::LOOKS_EVERY + Duration::from_millis(2);
-        Self { server, client, lateness }
+        Self { server, client, auditor, lateness }
     }
 }
 
@@ -69,11 +73,11 @@ fn longest(network: &NetworkOptions) -> Duration {
 impl Bot for GatewayBot {
     fn try_start(&self, user: &UserId) -> Attempt<'_> {
         let user = user.clone();
-        Attempt::Later(Box::pin(async move { self.begin(&user, Duration::ZERO).await }))
+        Attempt::Later(Box::pin(async move { begin(&self.client, &user, Duration::ZERO).await }))
     }
 
     fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
-        Box::pin(self.begin(user, client::LONGEST_WAIT))
+        Box::pin(begin(&self.client, user, client::LONGEST_WAIT))
     }
 
     fn start_within<'a>(
@@ -81,7 +85,7 @@ impl Bot for GatewayBot {
         user: &'a UserId,
         within: Duration,
     ) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
-        Box::pin(self.begin(user, within))
+        Box::pin(begin(&self.client, user, within))
     }
 
     fn resize(&self, max_concurrent: usize) {
@@ -128,13 +132,18 @@ impl GatewayBot {
     pub fn server(&self) -> &Arc<Server> {
         &self.server
     }
+}
 
-    async fn begin(&self, user: &UserId, wait: Duration) -> Result<Talk<'_>, Reason> {
-        let asked = self.client.now();
-        let id = self.client.start(user, wait).await?;
-        let waited = self.client.now() - asked;
-        let waited = if wait.is_zero() { Duration::ZERO } else { waited };
-        let talk = RemoteTalk::new(Arc::clone(&self.client), user.clone(), id, waited);
-        Ok(Talk::Remote(Box::new(talk)))
-    }
+/// A conversation of `user` over `client`, after waiting for a slot for so long at most.
+async fn begin<'a>(
+    client: &'a Arc<Client>,
+    user: &UserId,
+    wait: Duration,
+) -> Result<Talk<'a>, Reason> {
+    let asked = client.now();
+    let id = client.start(user, wait).await?;
+    let waited = client.now() - asked;
+    let waited = if wait.is_zero() { Duration::ZERO } else { waited };
+    let talk = RemoteTalk::new(Arc::clone(client), user.clone(), id, waited);
+    Ok(Talk::Remote(Box::new(talk)))
 }

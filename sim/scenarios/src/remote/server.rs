@@ -192,7 +192,7 @@ async fn serve_once(
     };
     let gateway = Gateway::new(parts).expect("the options are valid");
     let listener = TcpListener::bind(address).await;
-    let listener = listener.expect("the port of a host whose service starts is free");
+    let listener = listener.map_err(|error| format!("nobody can listen: {error}"))?;
     let served = gateway.serve(Simulated(listener), life.shutdown.notified()).await;
     served.map(drop).map_err(|error| error.to_string())
 }

@@ -45,7 +45,7 @@ pub(super) async fn recovers(chaos: &Chaos, within: Duration) {
 }
 
 async fn one_conversation(chaos: &Chaos, newcomer: &UserId) -> Result<(), &'static str> {
-    let talk = chaos.bot.start_within(newcomer, Duration::ZERO).await;
+    let talk = chaos.gateway().newcomer(newcomer).await;
     let mut talk = match talk {
         Ok(talk) => talk,
         Err("global limit" | "user limit") => return Ok(()),

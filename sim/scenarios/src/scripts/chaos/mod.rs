@@ -19,7 +19,7 @@ use hyperlapse::{Metric, Property, Sim};
 use super::{NOTHING_LEFT, Names, TIMER, names, show_limit};
 use crate::bot::System;
 use crate::remote::{ASKED_AT_ONCE, GatewayBot};
-use crate::settings::{ChaosSettings, DrainSettings, ManagerSettings};
+use crate::settings::{ChaosSettings, DrainSettings, ManagerSettings, PromiseSettings};
 
 /// Checked for every conversation.
 pub const NOTHING_LOST: Property = Property::always(
@@ -117,7 +117,8 @@ impl Chaos {
 /// When the system is no gateway on a host of its own: nothing could be broken there.
 pub async fn chaos(sim: Sim, bot: System) {
     show_limit(&sim);
-    let settings: ChaosSettings = sim.settings::<ChaosSettings>().clone();
+    let restarts = sim.settings::<ChaosSettings>().restarts;
+    let promises: PromiseSettings = *sim.settings();
     let gateway = bot.gateway();
     assert!(
         gateway.is_some(),
@@ -126,17 +127,16 @@ pub async fn chaos(sim: Sim, bot: System) {
     let chaos = Arc::new(Chaos { sim: sim.clone(), bot: Arc::clone(&bot), names: names(&sim) });
     chaos.gateway().keep_ledger();
     let watch = tokio::spawn(watch_the_limit(Arc::clone(&chaos)));
-    let restart =
-        settings.restarts.then(|| tokio::spawn(restart(Arc::clone(&chaos), *sim.settings())));
+    let restart = restarts.then(|| tokio::spawn(restart(Arc::clone(&chaos), *sim.settings())));
     let of_users = Arc::clone(&chaos);
     sim.drive(move |user| visit::visit(user, Arc::clone(&of_users))).await;
     if let Some(restart) = restart {
         // One that does not end is found by the deadline of the run.
         let _ = restart.await;
     }
-    sim.sleep_until(settings.calm_after).await;
+    sim.sleep_until(promises.calm_after).await;
     sim.note("all faults are over");
-    audit::recovers(&chaos, settings.recovers_within).await;
+    audit::recovers(&chaos, promises.recovers_within).await;
     audit::slots(&chaos).await;
     audit::conversations(&chaos).await;
     audit::strangers(&chaos).await;
