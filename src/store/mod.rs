@@ -93,7 +93,7 @@ pub use model::{
     Appended, Closed, Closing, NewConversation, NewMessage, Pruned, Role, Started, StoreTotals,
     StoredConversation, StoredMessage, StoredTurn,
 };
-pub use options::{StoreOptions, Synchronous};
+pub use options::{StoreOptions, SyncNames, Synchronous};
 pub use wall_clock::{SystemWallClock, UnixMillis, WallClock};
 
 use database::Database;

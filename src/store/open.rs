@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{StoreError, typed};
-use super::options::{StoreOptions, Synchronous};
+use super::options::{StoreOptions, SyncNames, Synchronous};
 use super::schema::{self, Found};
 
 /// A write-ahead log that grew beyond this in a burst is cut back to it.
@@ -77,8 +77,42 @@ pub(super) fn open(options: &StoreOptions, patience: Duration) -> Result<Connect
     set(&connection, "journal_size_limit", LOG_BYTES)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     schema::migrate(&connection).map_err(|error| opening(path, error))?;
+    write_anew(&connection).map_err(|error| opening(path, error))?;
+    sync_names(options)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map_err(typed)?;
     Ok(connection)
+}
+
+/// Makes durable what a process before this one has left, whatever became of its syncs.
+///
+/// A sync that fails is told once, and what it was to keep may read on from the system's cache and never reach the disk
+/// (Rebello et al., *Can Applications Recover from fsync Failures?*, USENIX ATC 2020). Whoever goes on in the same process
+/// writes it again; whoever opens the database afterwards takes it for kept, writes behind it, and loses all of it at the next
+/// crash, for a log is read from its beginning. So what the log holds is written into the database and synced there. A
+/// database that is still empty may have been begun by an open that failed, before there was a log: it is written as a whole.
+fn write_anew(connection: &Connection) -> Result<(), StoreError> {
+    let any = "SELECT EXISTS (SELECT 1 FROM conversations)";
+    let any: bool = connection.query_row(any, [], |row| row.get(0)).map_err(typed)?;
+    if !any {
+        connection.execute_batch("VACUUM").map_err(typed)?;
+    }
+    // Says "busy" where another process has the database open: then that one has done it.
+    last_word(connection, "PRAGMA wal_checkpoint(TRUNCATE)").map(drop).map_err(typed)
+}
+
+/// From here on the database and its log are there after a crash, whatever became of the syncs of those who created them: they may
+/// have failed, and only their files be left.
+fn sync_names(options: &StoreOptions) -> Result<(), StoreError> {
+    let sync = match (&options.vfs, options.sync_names) {
+        _ if options.synchronous == Synchronous::Off => return Ok(()),
+        (_, Some(sync)) => sync,
+        (None, None) => SyncNames::HOST,
+        (Some(_), None) => return Ok(()),
+    };
+    (sync.0)(&options.path).map_err(|error| StoreError::Io {
+        detail: format!("the folder of {} is not synced: {error}", options.path.display()),
+        code: rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC,
+    })
 }
 
 /// What people say is nobody else's to read. SQLite gives its log the same permissions.
@@ -116,7 +150,10 @@ fn last_word(connection: &Connection, statement: &str) -> rusqlite::Result<Strin
     let mut rows = statement.query([])?;
     let mut word = String::new();
     while let Some(row) = rows.next()? {
-        word = row.get(0)?;
+        word = match row.get_ref(0)? {
+            rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            _ => String::new(),
+        };
     }
     Ok(word)
 }

@@ -1,6 +1,8 @@
 //! How a store is opened.
 
-use std::path::PathBuf;
+#[cfg(unix)]
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// When a write is on the disk.
@@ -22,6 +24,47 @@ pub enum Synchronous {
     Off,
 }
 
+/// Makes durable that the files beside this path are there: what an `fsync` of their folder does.
+///
+/// SQLite does so for files that it creates, but does not look whether it worked, and not again when the first try failed and
+/// the files are there by the next. On a file system that keeps names apart from contents, a crash then takes
+/// everything that was acknowledged since.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncNames(pub fn(&Path) -> std::io::Result<()>);
+
+impl PartialEq for SyncNames {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for SyncNames {}
+
+impl SyncNames {
+    /// That of the host's own file systems. Those that know no sync of a folder are taken at their word.
+    pub(super) const HOST: Self = Self(|path| {
+        #[cfg(unix)]
+        {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let synced = std::fs::File::open(folder.unwrap_or(Path::new(".")))
+                .and_then(|folder| folder.sync_all());
+            if let Err(error) = synced {
+                /// A failing device; the number is the same on every Unix.
+                const EIO: i32 = 5;
+                let kind = error.kind();
+                if error.raw_os_error() == Some(EIO)
+                    || matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+                {
+                    return Err(error);
+                }
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = path;
+        Ok(())
+    });
+}
+
 /// Where the store lies and how careful it is.
 ///
 /// ```
@@ -41,6 +84,9 @@ pub struct StoreOptions {
     pub path: PathBuf,
     /// The name of the SQLite virtual file system to use, which must be registered before. `None` is the host's.
     pub vfs: Option<String>,
+    /// How the names of files are made durable in that virtual file system; nothing is done where it is `None`. The host's knows
+    /// by itself.
+    pub sync_names: Option<SyncNames>,
     /// When a write is on the disk.
     pub synchronous: Synchronous,
     /// How long to wait for another process or connection that holds the database before it is
@@ -63,6 +109,7 @@ impl StoreOptions {
         Self {
             path: path.into(),
             vfs: None,
+            sync_names: None,
             synchronous: Synchronous::default(),
             busy_timeout: Duration::from_secs(5),
             max_bytes: None,
@@ -75,6 +122,13 @@ impl StoreOptions {
     #[must_use]
     pub fn vfs(mut self, name: impl Into<String>) -> Self {
         self.vfs = Some(name.into());
+        self
+    }
+
+    /// Sets [`sync_names`](Self::sync_names).
+    #[must_use]
+    pub const fn sync_names(mut self, sync: fn(&Path) -> std::io::Result<()>) -> Self {
+        self.sync_names = Some(SyncNames(sync));
         self
     }
 

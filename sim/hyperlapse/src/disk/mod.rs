@@ -90,7 +90,7 @@ pub use decided::PowerCuts;
 pub use error::DiskError;
 pub use fault::{DiskFault, DiskFaults, DiskOp, DiskOpKind};
 pub use handle::{Disk, DiskFile};
-pub use mount::Mounted;
+pub use mount::{Mounted, sync_names};
 pub use options::{DiskOptions, FaultRates, Latency, Tearing};
 pub use sqlite::VFS;
 pub use stats::{Crash, DiskStats};

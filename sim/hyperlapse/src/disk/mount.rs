@@ -5,10 +5,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use rand::Rng;
 
+use super::files::directory_of;
 use super::{Disk, DiskError, sqlite};
 use crate::random::{StreamRng, Streams};
 
@@ -107,6 +110,19 @@ pub(super) fn locate(path: &str) -> Option<(Disk, &str)> {
     }
     let disk = MOUNTS.with_borrow(|mounts| mounts.disks.get(host).cloned())?;
     Some((disk, file))
+}
+
+/// Makes durable which names there are beside a file of a disk that is mounted on this thread, by the path that SQLite knows
+/// it by: what an `fsync` of its folder does.
+///
+/// # Errors
+/// When there is no such disk here; faults.
+pub fn sync_names(path: &Path) -> io::Result<()> {
+    let found = path.to_str().and_then(locate);
+    let (disk, file) = found.ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, "no disk of this path is mounted on this thread")
+    })?;
+    disk.sync_directory(directory_of(file)).map_err(io::Error::other)
 }
 
 /// The disk that was used last on this thread, or its first.

@@ -31,11 +31,14 @@ impl GatewayBot {
     /// From here on every conversation is written into the ledger.
     pub fn keep_ledger(&self) {
         self.client.ledger().keep();
+        self.auditor.ledger().keep();
     }
 
     /// What users were told.
     pub fn ledger(&self) -> BTreeMap<i64, Entry> {
-        self.client.ledger().entries()
+        let mut entries = self.client.ledger().entries();
+        entries.extend(self.auditor.ledger().entries());
+        entries
     }
 
     /// How long a request may take until there is an answer or an error, beside what it asks to wait.

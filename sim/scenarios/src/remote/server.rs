@@ -170,7 +170,9 @@ async fn serve_once(
     limits: Limits,
     address: std::net::SocketAddr,
 ) -> Result<(), String> {
-    let options = StoreOptions::new(disk.path("conversations.db")).vfs(disk::VFS);
+    let options = StoreOptions::new(disk.path("conversations.db"))
+        .vfs(disk::VFS)
+        .sync_names(disk::sync_names);
     let store = Store::inline(options, stored::pace(disk.clone()));
     let store = store.map_err(|error| format!("the store does not open: {error}"))?;
     let manager = ConversationManager::new(limits).expect("the limits were validated");

@@ -68,7 +68,9 @@ impl StoredBot {
         let settings: DatabaseSettings = sim.settings::<DatabaseSettings>().clone();
         let disk = of_run(sim, HOST);
         let mounted = disk.mount().expect("a run has one bot");
-        let options = StoreOptions::new(disk.path("conversations.db")).vfs(simulated::VFS);
+        let options = StoreOptions::new(disk.path("conversations.db"))
+            .vfs(simulated::VFS)
+            .sync_names(simulated::sync_names);
         let store = Store::inline(options, pace(disk.clone()))
             .expect("nothing strikes a disk before there is a load");
         let clock = BotClock::Run(sim.clone());
