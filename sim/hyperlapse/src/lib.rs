@@ -70,6 +70,7 @@
 //! | a simulated disk under SQLite | the module `disk`, with the feature of that name |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | the most load that holds | [`Suite::limit`] |
+//! | the same on the host's clock and threads | [`Clock`] |
 //! | what moved between two results, and over many | [`mod@compare`] |
 //! | reports | [`report`] |
 //!
@@ -141,6 +142,7 @@ mod build_info;
 pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
+mod clock;
 pub mod compare;
 pub mod decision;
 #[cfg(feature = "disk")]
@@ -182,6 +184,7 @@ pub use alloc::CountingAllocator;
 pub use build_info::Build;
 #[cfg(feature = "cli")]
 pub use cli::exit;
+pub use clock::Clock;
 pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
 pub use exact::Quantity;
 pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
@@ -201,7 +204,8 @@ pub use profile::{ResourceProfile, TaskProfile, UserTime};
 pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
 pub use random::{RandomExt, StreamRng, Streams};
 pub use record::{
-    Capacity, FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Waiting,
+    Capacity, FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Spent,
+    TimerLateness, Waiting,
 };
 pub use replay::{Replayed, compare as compare_replay};
 pub use scenario::overrides::Override;
@@ -225,5 +229,5 @@ pub use workload::{
     Workload, models as workload_models,
 };
 pub use world::{
-    Drive, InjectedPanic, Observation, Operation, Reached, RunOptions, Sim, User, run,
+    Drive, InjectedPanic, Interrupt, Observation, Operation, Reached, RunOptions, Sim, User, run,
 };

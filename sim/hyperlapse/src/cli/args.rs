@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::clock::Clock;
 use crate::decision::StrategyChoice;
 use crate::environment::{hang_after, seed, strategy};
 use crate::report::{self, REPORTERS, Reporter};
@@ -67,6 +68,13 @@ pub(super) struct RunArgs {
     /// The seed [default: 0]
     #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
+    /// The clock: virtual is the simulation; real drives the same scenario in real time on all cores, measures what the
+    /// process under test takes, and does not repeat itself
+    #[arg(long, value_name = "CLOCK", default_value = "virtual", value_parser = clocks())]
+    pub(super) clock: Clock,
+    /// Save the times that were measured as CSV, for `{ measured = "FILE" }` in a scenario; never over another file
+    #[arg(long, value_name = "FILE")]
+    pub(super) save_latencies: Option<PathBuf>,
     /// A sweep over all seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
     pub(super) seeds: Option<Range<u64>>,
@@ -217,6 +225,11 @@ pub(super) enum CompareFormat {
 pub(super) struct ReportTo {
     pub(super) reporter: &'static Reporter,
     pub(super) path: PathBuf,
+}
+
+fn clocks() -> impl TypedValueParser<Value = Clock> {
+    let of = |name: String| if name == Clock::Real.text() { Clock::Real } else { Clock::Virtual };
+    PossibleValuesParser::new([Clock::Virtual, Clock::Real].map(Clock::text)).map(of)
 }
 
 /// The formats that there are, with their lines in the help.

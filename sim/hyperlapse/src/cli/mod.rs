@@ -9,6 +9,7 @@
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
 //! | [`output`] | where reports go |
 //! | [`limit`] | `limit` |
+//! | [`real`] | `run --clock real`: what makes no sense there, and Ctrl-C |
 //! | [`compare`] | `compare` |
 //! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
@@ -23,6 +24,7 @@ pub(crate) mod isolate;
 mod limit;
 mod list;
 mod output;
+mod real;
 mod replay;
 mod run;
 mod shrink;
