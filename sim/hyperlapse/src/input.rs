@@ -39,6 +39,17 @@ impl Source {
         self.folder.as_ref().map_or_else(|| PathBuf::from(file), |folder| folder.join(file))
     }
 
+    /// A file that this one names: one of `known`, or beside it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not text.
+    pub(crate) fn open(&self, name: &str, known: &[Self]) -> Result<Self, InputError> {
+        match known.iter().find(|file| &*file.name == name) {
+            Some(file) => Ok(file.clone()),
+            None => Self::read(&self.beside(name)),
+        }
+    }
+
     /// The text of a file.
     ///
     /// # Errors

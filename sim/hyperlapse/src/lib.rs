@@ -70,7 +70,7 @@
 //! | a simulated disk under SQLite | the module `disk`, with the feature of that name |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | the most load that holds | [`Suite::limit`] |
-//! | the same on the host's clock and threads | [`Clock`] |
+//! | the same on the host's clock and threads | [`Clock`], [`Calibration`] |
 //! | what moved between two results, and over many | [`mod@compare`] |
 //! | reports | [`report`] |
 //!
@@ -139,6 +139,7 @@
 
 pub mod alloc;
 mod build_info;
+mod calibrate;
 pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
@@ -182,6 +183,7 @@ mod world;
 
 pub use alloc::CountingAllocator;
 pub use build_info::Build;
+pub use calibrate::{AGREES_NS, AGREES_PERCENT, Calibration, Figure, FigureUnit, Trusted};
 #[cfg(feature = "cli")]
 pub use cli::exit;
 pub use clock::Clock;
@@ -223,10 +225,10 @@ pub use unit::Unit;
 pub use verdict::{Failure, FailureKind, Verdict};
 pub use workload::{
     AllAtOnce, Arrival, Arrivals, Bursts, ConstantArrivalRate, ConstantUsers, Controlled,
-    Distribution, FileError, Intake, InvalidField, Load, Part, PerUserIterations, PoissonArrivals,
-    RampingArrivalRate, RampingUsers, Rate, RateStage, RecordedArrivals, Repeat, Rhythm,
-    SharedIterations, SideBySide, SteppedArrivalRate, SteppedUsers, StressPeak, UserStage, Wave,
-    Workload, models as workload_models,
+    Distribution, FileError, Intake, InvalidField, Load, Measured, Part, PerUserIterations,
+    PoissonArrivals, RampingArrivalRate, RampingUsers, Rate, RateStage, RecordedArrivals, Repeat,
+    Rhythm, SharedIterations, SideBySide, SteppedArrivalRate, SteppedUsers, StressPeak, UserStage,
+    Wave, Workload, models as workload_models,
 };
 pub use world::{
     Drive, InjectedPanic, Interrupt, Observation, Operation, Reached, RunOptions, Sim, User, run,

@@ -17,12 +17,13 @@ pub mod settings;
 mod transcript;
 pub mod zoo;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use hyperlapse::{CountingAllocator, Sim, Suite};
+use hyperlapse::{Clock, CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
-use remote::GatewayBot;
+use remote::{GatewayBot, RealGatewayBot, process};
 use scripts::{adaptive, converse, drain, limits, storm, visit};
 use settings::{
     ClientSettings, ConversationSettings, DrainSettings, ManagerSettings, NetworkSettings,
@@ -95,6 +96,16 @@ pub fn workloads() -> impl Iterator<Item = &'static str> {
     WORKLOADS.iter().map(name)
 }
 
+/// The command, for `fn main`. On the real clock it is started once more, as the gateway.
+pub fn main() -> ExitCode {
+    process::this_is_the_command();
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(process::COMMAND) => process::serve(&arguments.next().unwrap_or_default()),
+        _ => suite().main(),
+    }
+}
+
 /// The suite.
 pub fn suite() -> Suite<System> {
     let limits = |sim: &Sim| sim.settings::<ManagerSettings>().0;
@@ -107,6 +118,7 @@ pub fn suite() -> Suite<System> {
         .settings::<NetworkSettings>("network")
         .settings::<ClientSettings>("client")
         .metrics(converse::METRICS)
+        .calibrate_with("sustained")
         .file("arrivals.csv", include_str!("../scenarios/workloads/arrivals.csv"))
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::in_run(limits(sim), sim))
@@ -114,7 +126,10 @@ pub fn suite() -> Suite<System> {
         .system(
             "gateway",
             "the gateway of production on a host of its own, over a network",
-            move |sim| Arc::new(GatewayBot::in_run(limits(sim), sim)),
+            move |sim| match sim.clock() {
+                Clock::Virtual => Arc::new(GatewayBot::in_run(limits(sim), sim)),
+                Clock::Real => Arc::new(RealGatewayBot::in_run(limits(sim), sim)),
+            },
         )
         .script("converse", "a conversation in turns", converse::PROPERTIES, converse::converse)
         .script(

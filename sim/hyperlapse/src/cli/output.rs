@@ -327,7 +327,7 @@ fn cannot_write(path: &Path, error: io::Error) -> Stop {
 }
 
 /// A file beside `path`, to be renamed to it.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+pub(super) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;

@@ -93,6 +93,9 @@ pub(super) fn run<S: Clone + Send + 'static>(
         None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
     };
     let runs = (seeds.end - seeds.start) * cases.len() as u64;
+    if let Some(path) = &args.save_latencies {
+        super::latencies::check(path, runs)?;
+    }
     let outputs = Outputs::open(args, &cases, runs)?;
     let command = terminal.command.clone();
     let on_ctrl_c = (args.clock == Clock::Real).then(CtrlC::ends_runs);
@@ -171,6 +174,9 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
                 Make::EachRun { .. } | Make::Whole(_) => printed.unwrap_or_default(),
             };
             terminal.print(&text)?;
+            if let Some(path) = &self.args.save_latencies {
+                super::latencies::save(path, &finished.record)?;
+            }
             of_all.run(&results, &run)?;
             results.add(case, run);
             found.add(case, &finished, failed);
@@ -205,6 +211,9 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let written = of_all.end(&of_runs, self.suite, &results, &self.options(0))?;
         if is_text && !written.is_empty() {
             terminal.print(&format!("\n{written}"))?;
+        }
+        if let Some(path) = self.args.save_latencies.as_ref().filter(|_| is_text) {
+            terminal.print(&format!("\nlatencies saved to {}\n", path.display()))?;
         }
         if self.args.check_determinism && is_text {
             terminal.print(&guard.text())?;

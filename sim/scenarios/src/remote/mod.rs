@@ -8,8 +8,12 @@
 //! | `server` | the host: disk, store, gateway, crash and restart |
 //! | `client` | a client as one would write it: connections that are kept, deadlines, retries under one key |
 //! | `talk` | a conversation over it |
+//! | `process` | the same gateway in a process of its own, for the real clock |
+//! | `real` | the bot over that process |
 
 mod client;
+pub mod process;
+mod real;
 mod server;
 mod talk;
 
@@ -22,7 +26,8 @@ use hyperlapse::net::NetworkOptions;
 
 use crate::bot::{Attempt, Bot, BoxFuture, Counts, Reason, Talk};
 use crate::settings::{ClientSettings, NetworkSettings};
-use client::Client;
+use client::{Client, Wire};
+pub use real::RealGatewayBot;
 pub use server::Server;
 pub use talk::RemoteTalk;
 
@@ -45,7 +50,8 @@ impl GatewayBot {
         let NetworkSettings(network) = sim.settings();
         let server = Arc::new(Server::start(sim, network, limits));
         let settings: &ClientSettings = sim.settings();
-        let client = Arc::new(Client::new(sim, server.network().clone(), settings.clone()));
+        let client =
+            Arc::new(Client::new(sim, Wire::Simulated(server.network().clone()), settings.clone()));
         // There and back, twice (a connection has to be made first), and how often a user looks whether it is over.
         let lateness = 4 * longest(network) + client::LOOKS_EVERY + Duration::from_millis(2);
         Self { server, client, lateness }
@@ -62,11 +68,11 @@ fn longest(network: &NetworkOptions) -> Duration {
 impl Bot for GatewayBot {
     fn try_start(&self, user: &UserId) -> Attempt<'_> {
         let user = user.clone();
-        Attempt::Later(Box::pin(async move { self.begin(&user, Duration::ZERO).await }))
+        Attempt::Later(Box::pin(async move { begin(&self.client, &user, Duration::ZERO).await }))
     }
 
     fn start<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
-        Box::pin(self.begin(user, client::LONGEST_WAIT))
+        Box::pin(begin(&self.client, user, client::LONGEST_WAIT))
     }
 
     fn start_within<'a>(
@@ -74,7 +80,7 @@ impl Bot for GatewayBot {
         user: &'a UserId,
         within: Duration,
     ) -> BoxFuture<'a, Result<Talk<'a>, Reason>> {
-        Box::pin(self.begin(user, within))
+        Box::pin(begin(&self.client, user, within))
     }
 
     fn resize(&self, max_concurrent: usize) {
@@ -109,13 +115,18 @@ impl GatewayBot {
     pub fn server(&self) -> &Arc<Server> {
         &self.server
     }
+}
 
-    async fn begin(&self, user: &UserId, wait: Duration) -> Result<Talk<'_>, Reason> {
-        let asked = self.client.now();
-        let id = self.client.start(user, wait).await?;
-        let waited = self.client.now() - asked;
-        let waited = if wait.is_zero() { Duration::ZERO } else { waited };
-        let talk = RemoteTalk::new(Arc::clone(&self.client), user.clone(), id, waited);
-        Ok(Talk::Remote(Box::new(talk)))
-    }
+/// A conversation of `user` over `client`, after waiting for a slot for so long at most.
+async fn begin<'a>(
+    client: &'a Arc<Client>,
+    user: &UserId,
+    wait: Duration,
+) -> Result<Talk<'a>, Reason> {
+    let asked = client.now();
+    let id = client.start(user, wait).await?;
+    let waited = client.now() - asked;
+    let waited = if wait.is_zero() { Duration::ZERO } else { waited };
+    let talk = RemoteTalk::new(Arc::clone(client), user.clone(), id, waited);
+    Ok(Talk::Remote(Box::new(talk)))
 }

@@ -125,14 +125,7 @@ async fn serve(
         wall_clock: Arc::new(Wall(sim.clone())),
         responder: Arc::new(Echo),
         authenticator: Arc::new(Tokens),
-        options: GatewayOptions {
-            // Clients that wait are waited for; who is told to stop has so long as was said.
-            max_wait: super::client::LONGEST_WAIT,
-            drain_time: sim.settings::<DrainSettings>().within,
-            max_connections: 100_000,
-            header_timeout: Duration::from_secs(300),
-            ..GatewayOptions::default()
-        },
+        options: gateway_options(sim.settings::<DrainSettings>().within),
     };
     let gateway = Gateway::new(parts).expect("the options are valid");
     let listener =
@@ -148,6 +141,18 @@ async fn serve(
     life.over.notify_one();
     std::future::pending::<()>().await;
     drop(down);
+}
+
+/// How the gateway is set up, here and in a process of its own.
+pub(super) fn gateway_options(drain_time: Duration) -> GatewayOptions {
+    GatewayOptions {
+        // Clients that wait are waited for; who is told to stop has so long as was said.
+        max_wait: super::client::LONGEST_WAIT,
+        drain_time,
+        max_connections: 100_000,
+        header_timeout: Duration::from_secs(300),
+        ..GatewayOptions::default()
+    }
 }
 
 struct Simulated(TcpListener);
@@ -172,7 +177,7 @@ impl WallClock for Wall {
 }
 
 /// A user's token is their name.
-struct Tokens;
+pub(super) struct Tokens;
 
 impl Authenticator for Tokens {
     fn authenticate<'a>(&'a self, token: &'a str) -> Authenticating<'a> {
@@ -181,7 +186,7 @@ impl Authenticator for Tokens {
 }
 
 /// Works for as long as the message says, and then says it back.
-struct Echo;
+pub(super) struct Echo;
 
 impl Responder for Echo {
     fn respond<'a>(&'a self, turn: Turn, reply: ReplySender) -> Responding<'a> {
