@@ -251,3 +251,110 @@ pub(super) fn named(file: &str, metric: &str) -> Result<Measured, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Streams;
+    use crate::metrics::Latencies;
+    use crate::workload::Distribution;
+
+    fn saved(latencies: &Latencies) -> Source {
+        let mut text = format!("{HEADER}\n");
+        times(&mut text, RESPONSE, &latencies.to_record());
+        Source::new("latencies.csv", text)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_saved_is_read_again_to_the_last_nanosecond(
+            values in prop::collection::vec(0u64..100_000_000_000, 1..300),
+            thousandths in 1u32..=100_000,
+            seed in 0u64..1_000,
+        ) {
+            let mut latencies = Latencies::default();
+            values.iter().for_each(|value| latencies.record(*value));
+            let record = latencies.to_record();
+            let read = Measured::read(&saved(&latencies), RESPONSE).unwrap();
+
+            let (mut before, mut all) = (0, Vec::new());
+            for (ns, upto) in read.times.iter() {
+                all.extend(std::iter::repeat_n(*ns, (upto - before) as usize));
+                before = *upto;
+            }
+            prop_assert_eq!(all.len() as u64, record.count);
+            let rank = (record.count * u64::from(thousandths)).div_ceil(100_000).max(1);
+            prop_assert_eq!(all[rank as usize - 1], record.percentile_ns(thousandths));
+            let sum: u128 = all.iter().map(|ns| u128::from(*ns)).sum();
+            prop_assert_eq!(u128::from(read.mean_ns), sum / all.len() as u128);
+            // Above the mean of the values by a thousandth at most: buckets are told by the highest that they hold.
+            prop_assert!(read.mean_ns >= record.mean_ns);
+            prop_assert!((read.mean_ns - record.mean_ns) * 1_000 <= record.mean_ns + 1_000);
+
+            let distribution = Distribution::from(read.clone());
+            let draw = || {
+                let mut rng = Streams::new(seed).stream("measured");
+                (0..50).map(|_| units::nanos(distribution.sample(&mut rng))).collect::<Vec<_>>()
+            };
+            let drawn = draw();
+            prop_assert_eq!(&drawn, &draw());
+            prop_assert!(drawn.iter().all(|ns| all.binary_search(ns).is_ok()));
+        }
+    }
+
+    #[test]
+    fn each_time_comes_as_often_as_it_was_measured() {
+        let text =
+            format!("{HEADER}\nresponse,1000000,90\nresponse,20000000,9\nresponse,300000000,1\n");
+        let read = Measured::read(&Source::new("t.csv", text), RESPONSE).unwrap();
+        assert_eq!(read.mean(), Duration::from_nanos(5_700_000));
+        let mut rng = Streams::new(1).stream("measured");
+        let samples: Vec<u128> = (0..100_000).map(|_| read.sample(&mut rng).as_millis()).collect();
+        let of = |ms| samples.iter().filter(|sample| **sample == ms).count() as u64;
+        assert!(of(1).abs_diff(90_000) < 500, "{}", of(1));
+        assert!(of(20).abs_diff(9_000) < 500, "{}", of(20));
+        assert!(of(300).abs_diff(1_000) < 200, "{}", of(300));
+    }
+
+    #[test]
+    fn metrics_stand_side_by_side_and_a_name_with_a_comma_is_one() {
+        let mut text = format!("{HEADER}\n");
+        buckets(&mut text, "response", &[(5, 2)], 5, 5);
+        buckets(&mut text, "a \"b\", c", &[(7, 1), (9, 3)], 7, 8);
+        assert_eq!(
+            text,
+            "metric,ns,count\nresponse,5,2\n\"a \"\"b\"\", c\",7,1\n\"a \"\"b\"\", c\",8,3\n"
+        );
+        let read = Measured::read(&Source::new("t.csv", text), "a \"b\", c").unwrap();
+        assert_eq!(*read.times, [(7, 1), (8, 4)]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_is_said_at_its_place() {
+        let long = "9".repeat(19);
+        let texts = [
+            "",
+            "at,kind\n1,2\n",
+            "metric,ns,count\n",
+            "metric,ns,count\nresponse,5\n",
+            "metric,ns,count\nresponse,5ms,1\n",
+            "metric,ns,count\nresponse,-5,1\n",
+            &format!("metric,ns,count\nresponse,{long},1\n"),
+            "metric,ns,count\nresponse,5,0\n",
+            "metric,ns,count\nresponse,7,1\nresponse,5,1\n",
+            "metric,ns,count\nresponse,7,1\nresponse,7,1\n",
+            "metric,ns,count\nresponse,7,1\nservice,7,1\nresponse,8,1\n",
+            "metric,ns,count\nresponse,7,18446744073709551615\nresponse,8,1\n",
+            "metric,ns,count\n\"response,7,1\n",
+            "metric,ns,count\nrespnse,7,1\n",
+            "metric,ns,count\nservice,7,1\nqueue_wait,8,1\n",
+        ];
+        let said = texts.map(|text| {
+            let read = Measured::read(&Source::new("latencies.csv", text), RESPONSE);
+            read.unwrap_err().to_string()
+        });
+        insta::assert_snapshot!(said.join("\n\n"));
+    }
+}
