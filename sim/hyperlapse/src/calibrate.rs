@@ -95,16 +95,9 @@ impl Calibration {
         let mut table = Table(Vec::new());
         let of = |record: &Record| record.metrics.throughput_milli().unwrap_or(0);
         table.add("throughput", FigureUnit::MilliPerSecond, of(simulated), of(real));
-        let counts: [(&str, fn(&OperationMetrics) -> u64); 5] = [
-            ("asked", |of| of.requested),
-            ("accepted", |of| of.accepted),
-            ("refused", OperationMetrics::refused_total),
-            ("completed", |of| of.completed),
-            ("failed", OperationMetrics::failed_total),
-        ];
         let (all, real_all) = (&simulated.metrics.operations, &real.metrics.operations);
-        for (name, count) in counts {
-            table.add(name, FigureUnit::Count, count(all), count(real_all));
+        for ((name, simulated), (_, real)) in counts(all).into_iter().zip(counts(real_all)) {
+            table.add(name, FigureUnit::Count, simulated, real);
         }
         table.times("response", &all.response, &real_all.response);
         if all.service != all.response || real_all.service != real_all.response {
@@ -142,6 +135,16 @@ impl Calibration {
         let share = u128::from(self.spent.cpu_ns()?) * 1_000;
         u64::try_from(share.checked_div(available)?).ok()
     }
+}
+
+fn counts(of: &OperationMetrics) -> [(&'static str, u64); 5] {
+    [
+        ("asked", of.requested),
+        ("accepted", of.accepted),
+        ("refused", of.refused_total()),
+        ("completed", of.completed),
+        ("failed", of.failed_total()),
+    ]
 }
 
 struct Table(Vec<Figure>);

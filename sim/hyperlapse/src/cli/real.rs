@@ -63,8 +63,8 @@ pub(super) fn check(args: &RunArgs, cases: &[Case]) -> Result<(), InputError> {
             "the process under test is measured as it is; a crash ends the command",
         );
     }
-    let reporters = args.reports.iter().map(|to| to.reporter).chain([args.format]);
-    for reporter in reporters.filter(|reporter| !Clock::Real.can_be_told_by(reporter)) {
+    let mut reporters = args.reports.iter().map(|to| to.reporter).chain([args.format]);
+    if let Some(reporter) = reporters.find(|reporter| !Clock::Real.can_be_told_by(reporter)) {
         let why = match reporter.name {
             "baseline" => "figures that are kept must repeat themselves; `compare` takes the JSON",
             _ => {

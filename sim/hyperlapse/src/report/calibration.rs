@@ -12,6 +12,9 @@ use crate::clock::Clock;
 use crate::record::{Host, Record};
 use crate::units::{bytes, count, milli, seconds};
 
+/// Timers that are so late at the 99th percentile are those of a host that is busy: a millisecond is tokio's own.
+const BUSY_NS: u64 = 5_000_000;
+
 /// Version of the JSON of `calibrate`.
 const CALIBRATION_FORMAT: u32 = 1;
 
@@ -146,11 +149,15 @@ fn verdict(page: &mut Page, of: &Calibration, simulated: &Record, style: Style) 
 
 fn reasons(page: &mut Page, of: &Calibration) {
     let late = of.spent.timers;
+    let busy = match late.p99_ns {
+        BUSY_NS.. => ". This host had much else to do: on a quiet one they would come nearer",
+        _ => "",
+    };
     page.prose(
         "timers",
         &format!(
             "came {} late at the median, {} at p99, {} at most: tokio's go by the millisecond and wait for a core; in \
-             virtual time they are never late, so that each sleep of a script is up to so much shorter there",
+             virtual time they are never late, so that each sleep of a script is up to so much shorter there{busy}",
             fine(late.p50_ns),
             fine(late.p99_ns),
             fine(late.max_ns)
