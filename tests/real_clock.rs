@@ -166,7 +166,7 @@ fn users_of_a_gateway_that_is_killed_hear_so_and_the_run_comes_to_its_end() {
     let args = ["run", "sustained", "--system", "gateway", "--clock", "real", "--format", "json"];
     let set = ["duration=1s", "client.retry=never", "thresholds=[]"];
     let mut command = command(folder.path(), &args);
-    set.iter().for_each(|set| drop(command.args(["--set", set])));
+    command.args(set.iter().flat_map(|set| ["--set", set]));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let gateway = wait_for("the gateway's process", || child_of(child.id()));
     wait_for("its folder", || left_in(folder.path()).pop());

@@ -134,6 +134,12 @@ impl InputError {
         self
     }
 
+    /// Message and help in one line, for an error that is told as a part of another.
+    pub(crate) fn in_a_line(&self) -> String {
+        let help = self.help.as_ref().map(|help| format!(": {help}"));
+        format!("{}{}", self.message, help.unwrap_or_default())
+    }
+
     /// The message alone, without place and help.
     pub fn message(&self) -> &str {
         &self.message

@@ -243,7 +243,7 @@ pub(super) fn named(file: &str, metric: &str) -> Result<Measured, String> {
         // A scenario writes what it has read: by the same name.
         Ok(measured) => Ok(Measured { file: file.into(), ..measured }),
         Err(error) => {
-            let message = error.message().to_owned();
+            let message = error.in_a_line();
             if error.has_place() {
                 MALFORMED.set(Some(error));
             }
