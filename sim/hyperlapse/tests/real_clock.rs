@@ -1,6 +1,5 @@
 //! Runs on the real clock: what must hold however slow the machine is, so counts and orders and no times.
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -51,42 +50,38 @@ fn users_on_several_threads_are_counted_as_those_on_one() {
     assert!(real.metrics.operations.response.min_ns >= 1_000_000);
 }
 
-#[test]
-fn events_stand_in_the_order_of_their_times_and_each_users_in_their_own() {
-    let record = borrowed(RunOptions { keep: Keep::All, ..real() });
-    let events = &record.kept_events;
-    assert_eq!(events.len() as u64, record.events);
-    assert!(events.is_sorted_by_key(|event| event.at_ns));
-    for user in 0..40 {
-        let mine = events.iter().filter(|event| event.actor == hyperlapse::Actor::User(user));
-        let kinds: Vec<&EventKind> = mine.map(|event| &event.kind).collect();
-        assert_eq!(kinds.len(), 2 + 3 * 25);
-        assert!(matches!((kinds[0], kinds[76]), (EventKind::Arrived, EventKind::Left)));
-        for turn in kinds[1..76].chunks(3) {
-            use EventKind::{Accepted, Completed, Requested};
-            assert!(matches!(turn, [Requested, Accepted { .. }, Completed { .. }]), "{turn:?}");
-        }
-    }
-}
-
-#[test]
-fn no_two_operations_have_one_number() {
-    let numbers = Arc::new(Mutex::new(BTreeSet::new()));
-    let seen = Arc::clone(&numbers);
-    let scenario = Scenario::builder("numbers", PerUserIterations::new(50, 40)).build().unwrap();
-    hyperlapse::run(&scenario, real(), |sim| async move {
-        sim.drive(move |user| {
-            let seen = Arc::clone(&seen);
-            async move {
+/// Eight users who do nothing but operations, as fast as their threads go.
+fn rush(iterations: u64, options: RunOptions) -> Record {
+    let scenario = Scenario::builder("rush", AllAtOnce::users(8)).build().unwrap();
+    hyperlapse::run(&scenario, options, move |sim| async move {
+        sim.drive(move |user| async move {
+            for _ in 0..iterations {
                 let mut operation = user.operation();
-                seen.lock().unwrap().insert(operation.number());
                 operation.accepted();
                 operation.completed();
             }
         })
         .await;
-    });
-    assert_eq!(numbers.lock().unwrap().len(), 2_000);
+    })
+}
+
+#[test]
+fn events_stand_in_the_order_of_their_times_and_each_users_in_their_own() {
+    let record = rush(5_000, RunOptions { keep: Keep::All, ..real() });
+    let events = &record.kept_events;
+    assert_eq!(events.len() as u64, record.events);
+    assert!(events.is_sorted_by_key(|event| event.at_ns));
+    for user in 0..8 {
+        let mine = events.iter().filter(|event| event.actor == hyperlapse::Actor::User(user));
+        let kinds: Vec<&EventKind> = mine.map(|event| &event.kind).collect();
+        let [first, turns @ .., last] = &kinds[..] else { panic!("user {user} was never there") };
+        assert!(matches!((first, last), (EventKind::Arrived, EventKind::Left)));
+        assert_eq!(turns.len(), 3 * 5_000);
+        for turn in turns.chunks(3) {
+            use EventKind::{Accepted, Completed, Requested};
+            assert!(matches!(turn, [Requested, Accepted { .. }, Completed { .. }]), "{turn:?}");
+        }
+    }
 }
 
 #[test]

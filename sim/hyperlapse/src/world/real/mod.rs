@@ -120,3 +120,32 @@ async fn look(shared: &Shared, how: &RunOptions) -> Outcome {
         shared.process.timer(next.elapsed());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::thread;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::scenario::Scenario;
+    use crate::workload::AllAtOnce;
+
+    #[test]
+    fn threads_that_number_operations_at_the_same_time_never_give_one_number_twice() {
+        const EACH: usize = 100_000;
+        let scenario = Scenario::builder("numbers", AllAtOnce::users(1)).build().unwrap();
+        let options = RunOptions { clock: Clock::Real, ..RunOptions::seed(0) };
+        let shared = Arc::new(Shared::new(&scenario, &options));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    (0..EACH).map(|_| shared.next_operation()).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        let numbers = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+        assert_eq!(numbers.collect::<BTreeSet<_>>().len(), 4 * EACH);
+    }
+}
