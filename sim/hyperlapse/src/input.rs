@@ -39,6 +39,17 @@ impl Source {
         self.folder.as_ref().map_or_else(|| PathBuf::from(file), |folder| folder.join(file))
     }
 
+    /// A file that this one names: one of `known`, or beside it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not text.
+    pub(crate) fn open(&self, name: &str, known: &[Self]) -> Result<Self, InputError> {
+        match known.iter().find(|file| &*file.name == name) {
+            Some(file) => Ok(file.clone()),
+            None => Self::read(&self.beside(name)),
+        }
+    }
+
     /// The text of a file.
     ///
     /// # Errors
@@ -121,6 +132,12 @@ impl InputError {
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
+    }
+
+    /// Message and help in one line, for an error that is told as a part of another.
+    pub(crate) fn in_a_line(&self) -> String {
+        let help = self.help.as_ref().map(|help| format!(": {help}"));
+        format!("{}{}", self.message, help.unwrap_or_default())
     }
 
     /// The message alone, without place and help.

@@ -70,6 +70,7 @@
 //! | a simulated disk under SQLite | the module `disk`, with the feature of that name |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | the most load that holds | [`Suite::limit`] |
+//! | the same on the host's clock and threads | [`Clock`], [`Calibration`] |
 //! | what moved between two results, and over many | [`mod@compare`] |
 //! | reports | [`report`] |
 //!
@@ -138,9 +139,11 @@
 
 pub mod alloc;
 mod build_info;
+mod calibrate;
 pub mod check;
 #[cfg(feature = "cli")]
 mod cli;
+mod clock;
 pub mod compare;
 pub mod decision;
 #[cfg(feature = "disk")]
@@ -181,8 +184,10 @@ mod world;
 
 pub use alloc::CountingAllocator;
 pub use build_info::Build;
+pub use calibrate::{AGREES_NS, AGREES_PERCENT, Calibration, Figure, FigureUnit, Trusted};
 #[cfg(feature = "cli")]
 pub use cli::exit;
+pub use clock::Clock;
 pub use event::{Actor, Event, EventKind, Fingerprint, Keep, TAIL, Text};
 pub use exact::Quantity;
 pub use explain::{Explanation, Located, Place, Step, Told, WithoutLast};
@@ -203,7 +208,8 @@ pub use profile::{ResourceProfile, TaskProfile, UserTime};
 pub use property::{Property, PropertyKind, PropertyRecord, SWEEP, Violation};
 pub use random::{RandomExt, StreamRng, Streams};
 pub use record::{
-    Capacity, FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Waiting,
+    Capacity, FORMAT, Host, MAX_PANICS, MAX_WAITING, Outcome, Panic, Profile, Record, Spent,
+    TimerLateness, Waiting,
 };
 pub use replay::{Replayed, compare as compare_replay};
 pub use scenario::overrides::Override;
@@ -221,11 +227,11 @@ pub use unit::Unit;
 pub use verdict::{Failure, FailureKind, Verdict};
 pub use workload::{
     AllAtOnce, Arrival, Arrivals, Bursts, ConstantArrivalRate, ConstantUsers, Controlled,
-    Distribution, FileError, Intake, InvalidField, Load, Part, PerUserIterations, PoissonArrivals,
-    RampingArrivalRate, RampingUsers, Rate, RateStage, RecordedArrivals, Repeat, Rhythm,
-    SharedIterations, SideBySide, SteppedArrivalRate, SteppedUsers, StressPeak, UserStage, Wave,
-    Workload, models as workload_models,
+    Distribution, FileError, Intake, InvalidField, Load, Measured, Part, PerUserIterations,
+    PoissonArrivals, RampingArrivalRate, RampingUsers, Rate, RateStage, RecordedArrivals, Repeat,
+    Rhythm, SharedIterations, SideBySide, SteppedArrivalRate, SteppedUsers, StressPeak, UserStage,
+    Wave, Workload, models as workload_models,
 };
 pub use world::{
-    Drive, InjectedPanic, Observation, Operation, Reached, RunOptions, Sim, User, run,
+    Drive, InjectedPanic, Interrupt, Observation, Operation, Reached, RunOptions, Sim, User, run,
 };

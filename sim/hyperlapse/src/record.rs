@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::event::{Event, Fingerprint};
 use crate::explain::place::Places;
@@ -34,6 +35,9 @@ pub struct Record {
     pub operation: String,
     /// The seed of all randomness.
     pub seed: u64,
+    /// The clock that it went by. On the real one every time is one of the host's, also where it is called virtual.
+    #[serde(default, skip_serializing_if = "Clock::is_virtual")]
+    pub clock: Clock,
     /// Settings that were changed for this run: path and value.
     pub set: Vec<(String, String)>,
     /// Hash of the event stream.
@@ -109,7 +113,7 @@ impl Record {
         let takes_time =
             matches!(property.kind, PropertyKind::Sometimes | PropertyKind::Eventually);
         match &self.outcome {
-            Outcome::Aborted { .. } if takes_time => None,
+            Outcome::Aborted { .. } | Outcome::Interrupted { .. } if takes_time => None,
             _ => property.broken(),
         }
     }
@@ -177,6 +181,11 @@ pub enum Outcome {
         /// How many had not left.
         waiting_total: u64,
     },
+    /// Somebody ended it early: [`RunOptions::interrupt`](crate::RunOptions::interrupt).
+    Interrupted {
+        /// When, in nanoseconds since the start of the run.
+        at_ns: u64,
+    },
     /// Tasks were polled again and again while virtual time stood still.
     Livelock {
         /// Polls without progress of time.
@@ -232,6 +241,46 @@ pub struct Host {
     pub rss_bytes: Option<u64>,
     /// `debug` or `release`.
     pub profile: Profile,
+    /// What the process under test took, of a run on the [real clock](crate::Clock::Real).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
+}
+
+/// What the process under test took of the host between the beginning of the scenario's body and its end.
+///
+/// It is this process, virtual users and recorder included, unless the system
+/// [says](crate::Sim::measure_process) that it has one of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Processor time in its own code, in nanoseconds, where the platform tells.
+    pub cpu_user_ns: Option<u64>,
+    /// Processor time in the operating system for it, in nanoseconds.
+    pub cpu_system_ns: Option<u64>,
+    /// The most resident memory, in bytes.
+    pub peak_rss_bytes: Option<u64>,
+    /// Whether it is a process beside the one of the virtual users.
+    pub other_process: bool,
+    /// How late timers came in this process while the run went on, of one that was set every 50 ms.
+    pub timers: TimerLateness,
+}
+
+/// How much later than they were set for timers came, in nanoseconds. tokio's have a resolution of a millisecond: up to
+/// one is theirs, the rest is that the host had something else to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerLateness {
+    /// Half of them were no later.
+    pub p50_ns: u64,
+    /// All but a hundredth were no later.
+    pub p99_ns: u64,
+    /// The latest.
+    pub max_ns: u64,
+}
+
+impl Spent {
+    /// User and system time, in nanoseconds.
+    pub fn cpu_ns(&self) -> Option<u64> {
+        Some(self.cpu_user_ns?.saturating_add(self.cpu_system_ns?))
+    }
 }
 
 /// How the binary was built.
@@ -255,11 +304,20 @@ impl Profile {
 impl Outcome {
     /// What went wrong, in a line; `None` when the body came to its end.
     pub fn failure(&self) -> Option<String> {
+        self.failure_by(Clock::Virtual)
+    }
+
+    /// The same of a run on this clock.
+    pub(crate) fn failure_by(&self, clock: Clock) -> Option<String> {
         match self {
             Outcome::Finished => None,
             Outcome::Aborted { threshold, at_ns } => {
                 Some(format!("`{threshold}` was broken for good at {}", units::seconds(*at_ns)))
             }
+            Outcome::Interrupted { at_ns } => Some(format!(
+                "it was interrupted at {}: what is told is what was so far",
+                units::seconds(*at_ns)
+            )),
             Outcome::BodyPanicked => Some("the scenario's own body panicked".to_owned()),
             Outcome::DeadlineReached { deadline_ns, waiting, waiting_total } => {
                 let when = units::seconds(*deadline_ns);
@@ -273,7 +331,7 @@ impl Outcome {
                         units::seconds(who.since_ns)
                     ),
                 };
-                Some(format!("after {when} of virtual time {first}"))
+                Some(format!("after {when} of {} {first}", clock.time()))
             }
             Outcome::Livelock { polls, task } => Some(format!(
                 "{} while virtual time stood still, the last one of {task}",

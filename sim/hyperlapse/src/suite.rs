@@ -85,6 +85,7 @@ pub struct Suite<S> {
     scripts: Vec<(Entry, &'static [Property], Body<S>)>,
     vocabulary: Vocabulary,
     scenarios: Vec<Shipped>,
+    calibrates: Option<&'static str>,
 }
 
 impl<S> std::fmt::Debug for Suite<S> {
@@ -144,6 +145,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             scripts: Vec::new(),
             vocabulary: Vocabulary::default(),
             scenarios: Vec::new(),
+            calibrates: None,
         }
     }
 
@@ -268,6 +270,16 @@ impl<S: Clone + Send + 'static> Suite<S> {
     fn shipped(mut self, file: &str, text: &str, by_default: bool) -> Self {
         self.scenarios.push(Shipped { source: Source::new(file, text), by_default });
         self
+    }
+
+    /// The scenario that `calibrate` takes when none is named.
+    pub fn calibrate_with(self, scenario: &'static str) -> Self {
+        Self { calibrates: Some(scenario), ..self }
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn calibrates(&self) -> Option<&str> {
+        self.calibrates
     }
 
     /// The command's name.

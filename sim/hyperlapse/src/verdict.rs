@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::property::PropertyRecord;
 use crate::record::{Outcome, Record};
 use crate::threshold::{Judgement, Standing, Threshold};
@@ -32,6 +33,8 @@ pub enum FailureKind {
     Hang,
     /// The process of the run died.
     Crash,
+    /// Somebody ended the run early.
+    Interrupted,
     /// A property did not hold.
     Property,
     /// A threshold did not hold.
@@ -49,6 +52,7 @@ impl FailureKind {
             FailureKind::Livelock => "livelock",
             FailureKind::Hang => "hang",
             FailureKind::Crash => "crash",
+            FailureKind::Interrupted => "interrupt",
             FailureKind::Property => "property",
             FailureKind::Threshold => "threshold",
             FailureKind::Fault => "fault",
@@ -81,14 +85,22 @@ impl Verdict {
             // Told by its panic already, with place and message.
             Outcome::BodyPanicked if !record.panics.is_empty() => None,
             Outcome::BodyPanicked => Some((FailureKind::Panic, "scenario body")),
-            Outcome::DeadlineReached { .. } => Some((FailureKind::Deadline, "virtual deadline")),
+            Outcome::DeadlineReached { .. } => Some((
+                FailureKind::Deadline,
+                match record.clock {
+                    Clock::Virtual => "virtual deadline",
+                    Clock::Real => "deadline",
+                },
+            )),
             Outcome::Livelock { .. } => {
                 Some((FailureKind::Livelock, "no progress of virtual time"))
             }
             Outcome::Crashed { .. } => Some((FailureKind::Crash, "process")),
+            Outcome::Interrupted { .. } => Some((FailureKind::Interrupted, "the run")),
             Outcome::Hung { .. } => Some((FailureKind::Hang, "no sign of life")),
         };
-        if let (Some((kind, name)), Some(message)) = (how, record.outcome.failure()) {
+        if let (Some((kind, name)), Some(message)) = (how, record.outcome.failure_by(record.clock))
+        {
             add(kind, name, message);
         }
         // In the order in which they were seen to break: what comes first is nearest to the cause.

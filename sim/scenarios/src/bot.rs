@@ -30,6 +30,10 @@ pub type Reason = &'static str;
 /// The handle that scenarios have on the system under test.
 pub type System = Arc<dyn Bot>;
 
+/// How late a host's timers and threads may be for what is promised within some time, on the real clock: a machine that
+/// does something else meanwhile is late, and not the system. Thresholds know nothing of it.
+pub const HOST_LATENESS: Duration = Duration::from_millis(100);
+
 /// A chat bot.
 pub trait Bot: Send + Sync {
     /// A conversation for this user, now or not at all.
@@ -304,6 +308,7 @@ impl Clock for BotClock {
 pub struct ManagedBot {
     manager: ConversationManager<BotClock>,
     clock: BotClock,
+    lateness: Duration,
     strays: Strays,
     _expiry: ExpiryTask,
 }
@@ -311,19 +316,23 @@ pub struct ManagedBot {
 impl ManagedBot {
     /// A bot with these limits, on tokio's clock. Call it on a tokio runtime: expiry is a task of the bot's.
     pub fn new(limits: Limits) -> Self {
-        Self::with_clock(limits, BotClock::Tokio(TokioClock::new()))
+        Self::with_clock(limits, BotClock::Tokio(TokioClock::new()), Duration::ZERO)
     }
 
     /// A bot with these limits in a run.
     pub fn in_run(limits: Limits, sim: &Sim) -> Self {
-        Self::with_clock(limits, BotClock::Run(sim.clone()))
+        let lateness = match sim.clock() {
+            hyperlapse::Clock::Virtual => Duration::ZERO,
+            hyperlapse::Clock::Real => HOST_LATENESS,
+        };
+        Self::with_clock(limits, BotClock::Run(sim.clone()), lateness)
     }
 
-    fn with_clock(limits: Limits, clock: BotClock) -> Self {
+    fn with_clock(limits: Limits, clock: BotClock, lateness: Duration) -> Self {
         let manager = ConversationManager::with_clock(limits, clock.clone())
             .expect("the limits were validated when the scenario was read");
         let expiry = manager.spawn_expiry();
-        Self { manager, clock, strays: Strays::default(), _expiry: expiry }
+        Self { manager, clock, lateness, strays: Strays::default(), _expiry: expiry }
     }
 
     fn talk(&self, conversation: Conversation<BotClock>) -> Talk<'_> {
@@ -376,6 +385,10 @@ impl Bot for ManagedBot {
         Box::pin(async move {
             self.manager.drain(within).await;
         })
+    }
+
+    fn lateness(&self) -> Duration {
+        self.lateness
     }
 }
 

@@ -21,12 +21,13 @@ mod transcript;
 mod wall;
 pub mod zoo;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use hyperlapse::{CountingAllocator, Sim, Suite};
+use hyperlapse::{Clock, CountingAllocator, Sim, Suite};
 
 use bot::{ManagedBot, System};
-use remote::GatewayBot;
+use remote::{GatewayBot, RealGatewayBot, process};
 use scripts::{adaptive, chaos, converse, database, drain, limits, storm, visit};
 use settings::{
     ChaosSettings, ClientSettings, ConversationSettings, DrainSettings, ManagerSettings,
@@ -122,6 +123,16 @@ fn name((file, _): &(&'static str, &'static str)) -> &'static str {
     name.strip_suffix(".toml").unwrap_or(name)
 }
 
+/// The command, for `fn main`. On the real clock it is started once more, as the gateway.
+pub fn main() -> ExitCode {
+    process::this_is_the_command();
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(process::COMMAND) => process::serve(&arguments.next().unwrap_or_default()),
+        _ => suite().main(),
+    }
+}
+
 /// The suite.
 pub fn suite() -> Suite<System> {
     let limits = |sim: &Sim| sim.settings::<ManagerSettings>().0;
@@ -140,6 +151,7 @@ pub fn suite() -> Suite<System> {
         .metrics(converse::METRICS)
         .metrics(database::METRICS)
         .metrics(chaos::METRICS)
+        .calibrate_with("sustained")
         .file("arrivals.csv", include_str!("../scenarios/workloads/arrivals.csv"))
         .system("manager", "the conversation manager of production", move |sim| {
             Arc::new(ManagedBot::in_run(limits(sim), sim))
@@ -152,7 +164,10 @@ pub fn suite() -> Suite<System> {
         .system(
             "gateway",
             "the gateway of production on a host of its own, over a network",
-            move |sim| Arc::new(GatewayBot::in_run(limits(sim), sim)),
+            move |sim| match sim.clock() {
+                Clock::Virtual => Arc::new(GatewayBot::in_run(limits(sim), sim)),
+                Clock::Real => Arc::new(RealGatewayBot::in_run(limits(sim), sim)),
+            },
         )
         .script("converse", "a conversation in turns", converse::PROPERTIES, converse::converse)
         .script(

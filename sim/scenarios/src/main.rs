@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    conversation_load::suite().main()
+    conversation_load::main()
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::clock::Clock;
 use crate::decision::StrategyChoice;
 use crate::environment::{hang_after, seed, strategy};
 use crate::report::{self, REPORTERS, Reporter};
@@ -51,6 +52,8 @@ pub(super) enum Command {
     Shrink(ShrinkArgs),
     /// Search for the breaking point: the most load for which everything holds
     Limit(LimitArgs),
+    /// Run a scenario simulated and on the real clock, and say which figures of the simulation can be trusted
+    Calibrate(CalibrateArgs),
 }
 
 impl Default for Command {
@@ -67,6 +70,13 @@ pub(super) struct RunArgs {
     /// The seed [default: 0]
     #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
+    /// The clock: virtual is the simulation; real drives the same scenario in real time on all cores, measures what the
+    /// process under test takes, and does not repeat itself
+    #[arg(long, value_name = "CLOCK", default_value = "virtual", value_parser = clocks())]
+    pub(super) clock: Clock,
+    /// Save the times that were measured as CSV, for `{ measured = "FILE" }` in a scenario; never over another file
+    #[arg(long, value_name = "FILE")]
+    pub(super) save_latencies: Option<PathBuf>,
     /// A sweep over all seeds from A up to, not including, B
     #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
     pub(super) seeds: Option<Range<u64>>,
@@ -219,6 +229,11 @@ pub(super) struct ReportTo {
     pub(super) path: PathBuf,
 }
 
+fn clocks() -> impl TypedValueParser<Value = Clock> {
+    let of = |name: String| if name == Clock::Real.text() { Clock::Real } else { Clock::Virtual };
+    PossibleValuesParser::new([Clock::Virtual, Clock::Real].map(Clock::text)).map(of)
+}
+
 /// The formats that there are, with their lines in the help.
 fn formats() -> impl TypedValueParser<Value = &'static Reporter> {
     let formats = REPORTERS.iter().map(|one| PossibleValue::new(one.name).help(one.about));
@@ -285,6 +300,29 @@ pub(super) struct LimitArgs {
     /// A process for each run: for systems with global state, or that crash
     #[arg(long)]
     pub(super) isolate: bool,
+    /// Host time without any sign of life after which a run is given up as hung
+    #[arg(long, value_name = "TIME", value_parser = hang_after, default_value = "30s")]
+    pub(super) hang_after: Duration,
+}
+
+/// Exit code 0: every figure that is judged agrees within 10 % or 2 ms. 1: one does not, or a run did not end.
+#[derive(Debug, Parser)]
+pub(super) struct CalibrateArgs {
+    /// The name of a scenario, or the path of a scenario file [default: the one that the suite says]
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenario: Option<String>,
+    /// The seed of what users do, in both
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
+    pub(super) seed: u64,
+    /// The system, instead of the scenario's own
+    #[arg(long, value_name = "NAME")]
+    pub(super) system: Option<String>,
+    /// Change a setting of the scenario, in both
+    #[arg(long, value_name = "PATH=VALUE", value_parser = set)]
+    pub(super) set: Vec<Override>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = TextOrJson::Text)]
+    pub(super) format: TextOrJson,
     /// Host time without any sign of life after which a run is given up as hung
     #[arg(long, value_name = "TIME", value_parser = hang_after, default_value = "30s")]
     pub(super) hang_after: Duration,

@@ -22,6 +22,7 @@ const EVERYWHERE: &[&str] = &[
     "system",
     "set",
     "strategy",
+    "clock",
     "hang-after",
     "check-determinism",
     "isolate",

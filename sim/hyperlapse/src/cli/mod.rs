@@ -3,12 +3,15 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`args`] | what can be asked for |
+//! | [`calibrate`] | `calibrate` |
 //! | [`environment`] | options from variables of the environment |
 //! | [`run`] | `run` and `plan` |
 //! | [`replay`] | `replay` |
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
 //! | [`output`] | where reports go |
+//! | [`latencies`] | `run --save-latencies` |
 //! | [`limit`] | `limit` |
+//! | [`real`] | `run --clock real`: what makes no sense there, and Ctrl-C |
 //! | [`compare`] | `compare` |
 //! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
@@ -16,13 +19,16 @@
 //! | [`exit`] | what the exit code says |
 
 mod args;
+mod calibrate;
 mod compare;
 mod environment;
 mod init;
 pub(crate) mod isolate;
+mod latencies;
 mod limit;
 mod list;
 mod output;
+mod real;
 mod replay;
 mod run;
 mod shrink;
@@ -121,6 +127,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             Command::Replay(args) => replay::replay(self, &args, &mut terminal),
             Command::Compare(args) => compare::compare(&args, &mut terminal),
             Command::Shrink(args) => shrink::shrink(self, &args, &mut terminal),
+            Command::Calibrate(args) => calibrate::calibrate(self, &args, &mut terminal),
             Command::Limit(args) => limit::limit(self, &args, &mut terminal),
         };
         match done {

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::Stop;
 use super::args::{ReportTo, RunArgs};
+use crate::clock::Clock;
 use crate::event::Keep;
 use crate::input::InputError;
 use crate::report::{Growing, Make, Needs, OneRun, REPORTERS, Reporter, Results};
@@ -20,7 +21,7 @@ use crate::units;
 use crate::world::RunOptions;
 
 /// Events that a report of one run gets at most: the last ones. About 100 bytes each.
-const EVENTS: usize = 200_000;
+pub(super) const EVENTS: usize = 200_000;
 
 /// The reports that were asked for.
 pub(super) struct Outputs {
@@ -106,7 +107,9 @@ impl Outputs {
             this.add(reporter, path, folder)?;
         }
         if let Some(folder) = folder {
-            for reporter in REPORTERS.iter().filter(|reporter| !of_one(reporter)) {
+            let whole =
+                |reporter: &&Reporter| !of_one(reporter) && args.clock.can_be_told_by(reporter);
+            for reporter in REPORTERS.iter().filter(whole) {
                 let path = folder.join(file_name(reporter));
                 if !paths.contains(&path) {
                     this.add(reporter, path, false)?;
@@ -197,7 +200,10 @@ impl OfAll {
                     let seed = kept.finished.record.seed;
                     let options = RunOptions { seed, ..options.clone() };
                     let mut again = Again::default();
-                    let of_one = |one: &&Reporter| matches!(one.make, Make::EachRun { .. });
+                    let clock = options.clock;
+                    let of_one = |one: &&Reporter| {
+                        matches!(one.make, Make::EachRun { .. }) && clock.can_be_told_by(one)
+                    };
                     for reporter in REPORTERS.iter().filter(of_one) {
                         let run = kept.as_run();
                         let text = of_run(reporter, suite, run, &options, &mut again);
@@ -244,6 +250,8 @@ fn of_run<S: Clone + Send + 'static>(
     };
     let finished = match needs {
         Needs::Nothing => return make(&run),
+        // It has kept its events: played again it would be another run.
+        Needs::Events if options.clock == Clock::Real => return make(&run),
         Needs::Events => again.traced.get_or_insert_with(|| {
             let options = RunOptions { keep: Keep::Last(EVENTS), ..options.clone() };
             suite.run_with(run.case, options)
@@ -319,7 +327,7 @@ fn cannot_write(path: &Path, error: io::Error) -> Stop {
 }
 
 /// A file beside `path`, to be renamed to it.
-fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+pub(super) fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;

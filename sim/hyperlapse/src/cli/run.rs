@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::args::{PlanArgs, RunArgs};
-use super::output::{OfRuns, Outputs};
+use super::output::{EVENTS, OfRuns, Outputs};
+use super::real::CtrlC;
 use super::shrink::Found;
 use super::waiting::Waiting;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
+use crate::clock::Clock;
 use crate::decision::StrategyChoice;
+use crate::event::Keep;
 use crate::guard::{Finding, HostSource};
 use crate::input::{InputError, Source};
 use crate::report::{self, Detail, Growing, Kept, Make, OneRun, Results};
@@ -19,7 +22,7 @@ use crate::seed_file::SeedFile;
 use crate::suite::{Case, Finished, Suite};
 use crate::sweep;
 use crate::units;
-use crate::world::{Reached, RunOptions};
+use crate::world::{Interrupt, Reached, RunOptions};
 
 /// The cases that names and paths stand for.
 fn cases<S: Clone + Send + 'static>(
@@ -73,6 +76,9 @@ pub(super) fn run<S: Clone + Send + 'static>(
     for case in &mut cases {
         case.strategy = args.strategy.clone();
     }
+    if args.clock == Clock::Real {
+        super::real::check(args, &cases)?;
+    }
     let seeds = args.seeds.clone().unwrap_or_else(|| {
         let seed = args.seed.unwrap_or(0);
         seed..seed + 1
@@ -81,13 +87,20 @@ pub(super) fn run<S: Clone + Send + 'static>(
         return Err(InputError::new("--seeds: these are more runs than can be counted").into());
     }
     let jobs = match args.jobs {
+        // Two of them would measure each other.
+        _ if args.clock == Clock::Real => 1,
         Some(jobs) => jobs.get(),
         None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
     };
     let runs = (seeds.end - seeds.start) * cases.len() as u64;
+    if let Some(path) = &args.save_latencies {
+        super::latencies::check(path, runs)?;
+    }
     let outputs = Outputs::open(args, &cases, runs)?;
     let command = terminal.command.clone();
-    let sweep = Sweep { suite, args, cases: &cases, seeds, jobs, command };
+    let on_ctrl_c = (args.clock == Clock::Real).then(CtrlC::ends_runs);
+    let interrupt = on_ctrl_c.as_ref().map(CtrlC::interrupt);
+    let sweep = Sweep { suite, args, cases: &cases, seeds, jobs, command, interrupt };
     sweep.run(outputs, terminal)
 }
 
@@ -99,6 +112,8 @@ struct Sweep<'a, S> {
     seeds: Range<u64>,
     jobs: usize,
     command: String,
+    /// On the real clock: what ends a run early.
+    interrupt: Option<Interrupt>,
 }
 
 /// A run that is over.
@@ -137,6 +152,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let detail = Detail { memory: true, coloured: terminal.coloured() };
         let build = Build::of_source(self.suite.name(), self.suite.version());
         let mut results = Results::new(build, &self.command, self.cases, self.seeds.clone());
+        results.clock = self.args.clock;
         let mut found = Found::default();
         let mut guard = Guard::default();
         if let Make::AsTheyEnd(Growing { head, .. }) = format {
@@ -158,11 +174,16 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
                 Make::EachRun { .. } | Make::Whole(_) => printed.unwrap_or_default(),
             };
             terminal.print(&text)?;
+            if let Some(path) = &self.args.save_latencies {
+                super::latencies::save(path, &finished.record)?;
+            }
             of_all.run(&results, &run)?;
             results.add(case, run);
             found.add(case, &finished, failed);
             Ok(())
         })?;
+        // Those that an interrupt has left out have nothing to tell.
+        results.cases.retain(|case| !case.runs.is_empty());
         if is_text {
             let wall_ns = Some(units::nanos(began.elapsed()));
             terminal.print(&report::end(&results, wall_ns, detail))?;
@@ -190,6 +211,9 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let written = of_all.end(&of_runs, self.suite, &results, &self.options(0))?;
         if is_text && !written.is_empty() {
             terminal.print(&format!("\n{written}"))?;
+        }
+        if let Some(path) = self.args.save_latencies.as_ref().filter(|_| is_text) {
+            terminal.print(&format!("\nlatencies saved to {}\n", path.display()))?;
         }
         if self.args.check_determinism && is_text {
             terminal.print(&guard.text())?;
@@ -224,7 +248,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
     ) -> Result<(), Stop> {
         let seeds = self.seeds.end - self.seeds.start;
         let count = self.cases.len() as u64 * seeds;
-        let waiting = Waiting::new(count, self.cases.len() as u64);
+        let waiting = Waiting::new(count, self.cases.len() as u64, self.args.clock);
         let mut stop = None;
         let at = |index: usize| {
             let case = (index as u64 / seeds) as usize;
@@ -238,6 +262,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         sweep::in_order(count as usize, self.jobs, work, |index, done| {
             let taken = done.and_then(|done| waiting.suspend(|| take(at(index).0, done)));
             match taken {
+                Ok(()) if self.is_interrupted() => ControlFlow::Break(()),
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     stop = Some(error);
@@ -251,7 +276,18 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
 
     fn options(&self, seed: u64) -> RunOptions {
         let (hang_after, isolate) = (self.args.hang_after, self.args.isolate);
-        RunOptions { hang_after, isolate, ..RunOptions::seed(seed) }
+        let clock = self.args.clock;
+        // A run on the real clock cannot be played again with its events kept.
+        let keep = match clock == Clock::Real && self.args.wants_events() {
+            true => Keep::Last(EVENTS),
+            false => Keep::default(),
+        };
+        let interrupt = self.interrupt.clone();
+        RunOptions { hang_after, isolate, clock, keep, interrupt, ..RunOptions::seed(seed) }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(Interrupt::is_asked_for)
     }
 
     /// One run. If it fails its seed file is written before anything else happens.
@@ -265,7 +301,8 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         let options = RunOptions { reached, ..self.options(seed) };
         let Played { case, finished, findings, cancelled } =
             self.play(&self.cases[number], options.clone());
-        let seed_file = match finished.verdict.passed() {
+        // No file could play a run on the real clock again.
+        let seed_file = match finished.verdict.passed() || self.args.clock == Clock::Real {
             true => None,
             false => Some(self.write_seed_file(&case, &finished)?),
         };

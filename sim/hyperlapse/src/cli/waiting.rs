@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::clock::Clock;
 use crate::plan::Plan;
 use crate::suite::Case;
 use crate::units;
@@ -47,7 +48,7 @@ struct Run {
 
 impl Waiting {
     /// For so many runs of so many cases: a single run of each is told by how far it has come.
-    pub(super) fn new(runs: u64, cases: u64) -> Self {
+    pub(super) fn new(runs: u64, cases: u64, clock: Clock) -> Self {
         let on = |bar: ProgressBar, template| {
             let style = ProgressStyle::with_template(template)
                 .expect("the template is a constant that is right");
@@ -66,7 +67,7 @@ impl Waiting {
         let runs = Arc::new(Mutex::new(Runs::default()));
         let looks = thread::spawn({
             let (bar, runs) = (bar.clone(), Arc::clone(&runs));
-            move || look_until_it_is_over(&bar, &runs)
+            move || look_until_it_is_over(&bar, &runs, clock)
         });
         Self { bar, runs: Some(runs), looks: Some(looks) }
     }
@@ -128,7 +129,7 @@ fn lock(runs: &Mutex<Runs>) -> std::sync::MutexGuard<'_, Runs> {
     runs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn look_until_it_is_over(bar: &ProgressBar, runs: &Mutex<Runs>) {
+fn look_until_it_is_over(bar: &ProgressBar, runs: &Mutex<Runs>, clock: Clock) {
     loop {
         thread::park_timeout(LOOK);
         let runs = lock(runs);
@@ -139,7 +140,10 @@ fn look_until_it_is_over(bar: &ProgressBar, runs: &Mutex<Runs>) {
         let Some(Run { name, expected, reached, began }) = long else { continue };
         let reached = reached.virtual_time();
         bar.set_position(steps(reached, *expected));
-        bar.set_message(told(name, reached, *expected, began.elapsed()));
+        bar.set_message(match clock {
+            Clock::Virtual => told(name, reached, *expected, began.elapsed()),
+            Clock::Real => told_in_real_time(name, reached, *expected),
+        });
         bar.tick();
     }
 }
@@ -164,6 +168,13 @@ fn told(name: &str, reached: Duration, expected: Duration, took: Duration) -> St
     format!("{name}: {at} of {of}, {} times as fast{left}", units::count(rate))
 }
 
+/// `sustained: 2 min 10 s of 5 min 00 s, 170 s left; Ctrl-C ends it here`.
+fn told_in_real_time(name: &str, reached: Duration, expected: Duration) -> String {
+    let (at, of) = (units::seconds(units::nanos(reached)), units::seconds(units::nanos(expected)));
+    let left = expected.saturating_sub(reached).as_nanos().div_ceil(1_000_000_000) as u64;
+    format!("{name}: {at} of {of}, {} s left; Ctrl-C ends it here", units::count(left))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,6 +190,10 @@ mod tests {
         assert_eq!(
             told("sustained", Duration::ZERO, day, Duration::from_secs(1)),
             "sustained: 0.000 s of 24 h 00 min, 0 times as fast"
+        );
+        assert_eq!(
+            told_in_real_time("sustained", half, day),
+            "sustained: 12 h 00 min of 24 h 00 min, 43,200 s left; Ctrl-C ends it here"
         );
         assert!(told("sustained", hours(167), hours(168), Duration::from_secs(90)).len() <= 78);
         assert_eq!(

@@ -5,6 +5,8 @@
 //! memory (see [`crate::alloc`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use super::custom::{CustomFold, Metric};
 use super::latency::Latencies;
@@ -244,6 +246,11 @@ impl Collector {
             | EventKind::Aborted(_)
             | EventKind::Sample { .. } => {}
         }
+    }
+
+    /// The memory over time is what stands here, and not the heap of the thread that folds.
+    pub(crate) fn watch_memory(&mut self, live: Arc<AtomicI64>) {
+        self.series.watch_memory(live);
     }
 
     /// When the load started; 0 where it never did.

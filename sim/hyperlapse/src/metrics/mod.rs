@@ -36,7 +36,6 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use collector::Collector;
 pub use custom::{CustomMetric, CustomValue, Metric, MetricKind, MetricUnit, Sample, TrendRecord};
-#[cfg(test)]
 pub(crate) use latency::Latencies;
 pub use latency::LatencyRecord;
 #[cfg(feature = "cli")]
@@ -146,7 +145,8 @@ impl Metrics {
     }
 }
 
-/// Heap bytes of a run's own thread. Exact and repeatable within one build.
+/// Heap bytes of a run's own thread, exact and repeatable within one build. On the [real clock](crate::Clock::Real) it is
+/// the resident memory of the process under test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     /// Live when the scenario's body began.
@@ -157,7 +157,7 @@ pub struct Memory {
     pub peak: i64,
     /// `after` less `before`.
     pub growth: i64,
-    /// Allocations between the two.
+    /// Allocations between the two; 0 on the real clock, where nobody counts them.
     pub allocations: u64,
     /// Live at the end of each step of the time series ([`Series::step_ns`]).
     pub series: Vec<i64>,

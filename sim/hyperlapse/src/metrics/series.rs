@@ -9,6 +9,8 @@
 //! ends is moved into the columns. An event costs a comparison and an addition or two.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +160,8 @@ pub(super) struct SeriesFold {
     own: Vec<Own>,
     /// The metrics of the user's own.
     own_of: Vec<OwnMetric>,
+    /// The memory of a run that is not that of this thread.
+    watched: Option<Arc<AtomicI64>>,
     /// Whether the load has started.
     started: bool,
     /// Whether it goes on: nothing before or after it is in the series.
@@ -187,9 +191,14 @@ impl SeriesFold {
             past: Past::default(),
             own: columns,
             own_of,
+            watched: None,
             started: false,
             open: false,
         }
+    }
+
+    pub(super) fn watch_memory(&mut self, live: Arc<AtomicI64>) {
+        self.watched = Some(live);
     }
 
     /// The load has started: what follows is in the series.
@@ -272,7 +281,8 @@ impl SeriesFold {
 
     #[cold]
     fn advance(&mut self, at_ns: u64) {
-        self.end_step(alloc::live_bytes());
+        let watched = self.watched.as_ref().map(|live| live.load(Ordering::Relaxed));
+        self.end_step(watched.unwrap_or_else(alloc::live_bytes));
         let mut point = (at_ns / self.step_ns) as usize;
         while point >= POINTS {
             // What is joined ends where a joined point does: the step that has ended stays ended.

@@ -47,6 +47,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 pub use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 
+use crate::clock::Clock;
 use crate::world::Sim;
 pub use options::{LinkOptions, NetworkOptions};
 pub(crate) use state::{before_poll, end, ended, moved, parking, spawned};
@@ -58,6 +59,11 @@ pub enum NetworkError {
     /// Built without tokio's hooks.
     #[error("a network needs tokio's task hooks: build with RUSTFLAGS=\"--cfg tokio_unstable\"")]
     NoHooks,
+    /// The run goes by the real clock.
+    #[error(
+        "a simulated network needs the virtual clock: on the real one a system has the host's sockets"
+    )]
+    RealClock,
     /// A link names a host that there is not.
     #[error("a link names the host `{host}`, which does not exist; there are {known}")]
     NoSuchHost {
@@ -88,13 +94,16 @@ impl Network {
     /// A network of these hosts in this run, from here on. What runs already, and the virtual users, are on the first.
     ///
     /// # Errors
-    /// When the options name other hosts, or tokio's hooks are missing.
+    /// When the options name other hosts, tokio's hooks are missing, or the run goes by the real clock.
     ///
     /// # Panics
     /// When the run has a network already.
     pub fn new(sim: &Sim, hosts: &[&str], options: &NetworkOptions) -> Result<Self, NetworkError> {
         if cfg!(not(tokio_unstable)) {
             return Err(NetworkError::NoHooks);
+        }
+        if sim.clock() == Clock::Real {
+            return Err(NetworkError::RealClock);
         }
         for (i, host) in hosts.iter().enumerate() {
             if hosts[..i].contains(host) {

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::CaseSummary;
 use super::reporter::{Growing, Make, OneRun, Reporter};
 use super::results::{Explained, Results};
+use crate::clock::Clock;
 use crate::event::Fingerprint;
 use crate::exact::Quantity;
 use crate::explain::Explanation;
@@ -27,6 +28,8 @@ struct Run<'a> {
     scenario: &'a str,
     system: &'a str,
     seed: u64,
+    #[serde(skip_serializing_if = "Clock::is_virtual")]
+    clock: Clock,
     set: BTreeMap<&'a str, &'a str>,
     fingerprint: Fingerprint,
     events: u64,
@@ -141,6 +144,7 @@ pub fn run(finished: &Finished, seed_file: Option<&Path>) -> String {
         scenario: &record.scenario,
         system: &record.system,
         seed: record.seed,
+        clock: record.clock,
         set: record.set.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect(),
         fingerprint: record.fingerprint,
         events: record.events,

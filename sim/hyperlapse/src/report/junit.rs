@@ -52,7 +52,7 @@ fn test_case(results: &Results, case: &CaseResults, run: &RunLine, class: &str) 
     test_case.set_classname(class).set_time(Duration::from_nanos(run.virtual_ns));
     let line = match &run.seed_file {
         Some(file) => replay_line(&results.command, file),
-        None => run_line(&results.command, &case.case, run.seed),
+        None => run_line(results, &case.case, run.seed),
     };
     test_case.set_system_out(line);
     test_case

@@ -9,6 +9,7 @@ use super::results::{CaseResults, Results};
 use super::run::Detail;
 use super::style::Style;
 use super::summary::{replay_line, span};
+use crate::clock::Clock;
 use crate::units::{count, plural, seconds};
 
 /// For pull requests.
@@ -51,7 +52,10 @@ fn markdown(results: &Results) -> String {
     }
     let build = &results.build;
     text.push_str(&format!("<sub>{}, {}", build.suite, seeds(results)));
-    text.push_str(", the same for the same source</sub>\n");
+    text.push_str(match results.clock {
+        Clock::Virtual => ", the same for the same source</sub>\n",
+        Clock::Real => ", on the real clock: another run comes to other figures</sub>\n",
+    });
     text
 }
 
@@ -66,7 +70,8 @@ fn table(results: &Results, text: &mut String) {
     let sweep = !results.single();
     let more = if sweep { " seeds | failed |" } else { "" };
     text.push_str(&format!(
-        "| | scenario | system |{more} completed | refused | p95 | virtual time |\n"
+        "| | scenario | system |{more} completed | refused | p95 | {} |\n",
+        results.clock.time()
     ));
     let more = if sweep { "--:|--:|" } else { "" };
     text.push_str(&format!("|:-:|---|---|{more}--:|--:|--:|--:|\n"));

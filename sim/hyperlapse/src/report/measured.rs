@@ -1,11 +1,12 @@
 //! What was measured of a run: operations, iterations, what users did, metrics of the user's own.
 
 use super::page::Page;
+use crate::clock::Clock;
 use crate::metrics::{
     CustomMetric, CustomValue, Iterations, LatencyRecord, MetricUnit, OperationMetrics, Series,
     TimeSpent,
 };
-use crate::record::Record;
+use crate::record::{Record, Spent};
 use crate::units::{bytes, count, milli, plural, plural_of, seconds};
 
 /// The load, from all of it to its parts.
@@ -214,12 +215,44 @@ fn values(value: &CustomValue, unit: MetricUnit) -> Option<Vec<String>> {
     })
 }
 
-/// Heap bytes.
+/// What the process under test took, and what a run on the real clock is.
+pub(super) fn of_process(page: &mut Page, record: &Record, spent: &Spent) {
+    let known = |ns: Option<u64>| ns.map_or_else(|| "not told".to_owned(), seconds);
+    let mut cells = vec![
+        format!("CPU {}", known(spent.cpu_ns())),
+        format!("user {}", known(spent.cpu_user_ns)),
+        format!("system {}", known(spent.cpu_system_ns)),
+    ];
+    let completed = record.metrics.operations.completed;
+    if let Some(each) = spent.cpu_ns().and_then(|ns| ns.checked_div(completed)) {
+        cells.push(format!("{} for each completed {}", seconds(each), record.operation));
+    }
+    let peak = spent.peak_rss_bytes.and_then(|bytes| i64::try_from(bytes).ok());
+    cells.push(format!("peak RSS {}", peak.map_or_else(|| "not told".to_owned(), bytes)));
+    cells.push(match spent.other_process {
+        true => "of the system's own process".to_owned(),
+        false => "of this process, users included".to_owned(),
+    });
+    page.cells("process", &cells);
+    let late =
+        [("p50", spent.timers.p50_ns), ("p99", spent.timers.p99_ns), ("max", spent.timers.max_ns)];
+    page.cells("timers late", &late.map(|(which, ns)| format!("{which} {}", seconds(ns))));
+    page.prose(
+        "clock",
+        "real: nothing here is reproducible. Another run comes to other figures, and its seed \
+         repeats what users do but not when",
+    );
+}
+
+/// Heap bytes; on the real clock resident memory.
 pub(super) fn of_memory(page: &mut Page, record: &Record) {
     match &record.memory {
+        None if record.clock == Clock::Real => {
+            page.line("memory", "not measured: the platform does not tell");
+        }
         None => page.line("memory", "not measured: CountingAllocator is not installed"),
         Some(memory) => page.cells(
-            "memory",
+            if record.clock == Clock::Real { "resident" } else { "memory" },
             &[
                 format!("before {}", bytes(memory.before)),
                 format!("after {}", bytes(memory.after)),

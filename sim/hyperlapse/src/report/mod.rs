@@ -7,10 +7,12 @@
 //! | [`summary()`] | all runs in a table, failures grouped |
 //! | [`explanation()`] | why a run failed, step by step |
 //! | [`limit()`] | a breaking point with its curve |
+//! | [`calibration()`] | simulated beside real |
 //! | [`plan()`] | what a run will do |
 //! | [`compare`] | what moved between two results, and over many |
 
 mod baseline;
+mod calibration;
 pub mod compare;
 #[cfg(feature = "cli")]
 mod csv;
@@ -45,6 +47,7 @@ pub(crate) mod svg;
 mod text;
 mod trace;
 
+pub use calibration::{calibration, calibration_json};
 pub use explanation::explanation;
 pub use limit::{limit, limit_json};
 pub use plan::plan;

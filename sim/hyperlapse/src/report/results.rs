@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use super::reporter::OneRun;
 use super::summary::CaseSummary;
 use crate::build_info::Build;
+use crate::clock::Clock;
 use crate::event::Fingerprint;
 use crate::explain::Explanation;
 use crate::shrink::Size;
@@ -63,6 +64,8 @@ pub struct Results {
     pub build: Build,
     /// How the command was called, for lines to paste.
     pub command: String,
+    /// The clock that they went by.
+    pub clock: Clock,
     /// The seeds of each case.
     pub seeds: Range<u64>,
     /// Each scenario against its system.
@@ -185,6 +188,7 @@ impl Results {
         Self {
             build,
             command: command.to_owned(),
+            clock: Clock::Virtual,
             seeds,
             cases: cases.collect(),
             explanations: Vec::new(),

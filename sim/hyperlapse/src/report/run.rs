@@ -3,6 +3,7 @@
 use super::measured;
 use super::page::{LABEL, Page, WIDTH};
 use super::style::{Style, wrap};
+use crate::clock::Clock;
 use crate::decision::DecisionKind;
 use crate::record::{Outcome, Record};
 use crate::suite::Finished;
@@ -25,7 +26,11 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     let style = Style { coloured: detail.coloured };
     let mut page = Page::default();
 
-    let title = format!("{}  on {}, seed {}", record.scenario, record.system, record.seed);
+    let clock = match record.clock {
+        Clock::Virtual => "",
+        Clock::Real => ", real clock",
+    };
+    let title = format!("{}  on {}, seed {}{clock}", record.scenario, record.system, record.seed);
     page.text = format!("{}  {}\n", style.verdict(verdict.passed()), style.strong(&title));
     for line in wrap(about, WIDTH - 2).iter().filter(|line| !line.is_empty()) {
         page.text.push_str(&format!("  {line}\n"));
@@ -37,6 +42,9 @@ pub fn run(finished: &Finished, about: &str, workload: &str, detail: Detail) -> 
     measured::of_load(&mut page, record);
     if detail.memory {
         measured::of_memory(&mut page, record);
+    }
+    if let Some(spent) = &record.host.spent {
+        measured::of_process(&mut page, record, spent);
     }
     // Where nobody came by there is nothing to say, but for the failure that it may be.
     for (fault, of) in record.faults.iter().filter(|(_, of)| of.visits != Some(0)) {

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "cli")]
+use super::results::Results;
 use super::seen::Seen;
 use super::style::{Style, wrap};
+use crate::clock::Clock;
 use crate::scenario::Scenario;
 #[cfg(feature = "cli")]
 use crate::suite::Case;
@@ -25,6 +28,7 @@ pub struct CaseSummary {
     /// The least and the greatest p95 of all runs.
     pub(super) p95_ns: Option<(u64, u64)>,
     pub(super) virtual_ns: u64,
+    clock: Clock,
     pub(super) failures: BTreeMap<(FailureKind, String), FailureGroup>,
     pub(super) seen: Seen,
     over_seeds: Vec<OverSeeds>,
@@ -51,6 +55,7 @@ impl CaseSummary {
         let (record, verdict) = (&finished.record, &finished.verdict);
         self.scenario.clone_from(&record.scenario);
         self.system.clone_from(&record.system);
+        self.clock = record.clock;
         self.runs += 1;
         self.failed += u64::from(!verdict.passed());
         self.completed += record.metrics.operations.completed;
@@ -137,6 +142,8 @@ pub fn summary(
 ) -> String {
     let style = Style { coloured };
     let sweep = cases.iter().any(|case| case.runs > 1);
+    // Those of one command go by one clock.
+    let clock = cases.first().map_or(Clock::Virtual, |case| case.clock);
     let mut rows = vec![vec![
         "scenario".to_owned(),
         "system".to_owned(),
@@ -145,7 +152,7 @@ pub fn summary(
         "completed".to_owned(),
         "refused".to_owned(),
         "p95".to_owned(),
-        "virtual".to_owned(),
+        clock.text().to_owned(),
     ]];
     for case in cases {
         let p95 = match case.p95_ns {
@@ -191,9 +198,10 @@ pub fn summary(
     let line = if failed == 0 { style.good(&line) } else { style.bad(&line) };
     let wall = wall_ns.map_or(String::new(), |wall| format!(", in {} of wall time", seconds(wall)));
     text.push_str(&format!(
-        "{line}\n{} over {} of virtual time{wall}\n",
+        "{line}\n{} over {} of {}{wall}\n",
         plural(completed, operation),
-        seconds(virtual_ns)
+        seconds(virtual_ns),
+        clock.time()
     ));
     text
 }
@@ -228,7 +236,8 @@ pub(crate) fn replay_line(command: &str, seed_file: &Path) -> String {
 
 /// The line that runs a seed of a case, to paste.
 #[cfg(feature = "cli")]
-pub(super) fn run_line(command: &str, case: &Case, seed: u64) -> String {
+pub(super) fn run_line(results: &Results, case: &Case, seed: u64) -> String {
+    let command = &results.command;
     // A scenario that the suite does not bring is known by its file.
     let scenario = match case.text {
         Some(_) => &case.source.name,
@@ -236,6 +245,9 @@ pub(super) fn run_line(command: &str, case: &Case, seed: u64) -> String {
     };
     let (scenario, system) = (quoted(scenario), quoted(&case.system));
     let mut line = format!("{command} run {scenario} --system {system} --seed {seed}");
+    if results.clock == Clock::Real {
+        line.push_str(" --clock real");
+    }
     for set in &case.set {
         line.push_str(&format!(" --set {}", quoted(&set.to_string())));
     }

@@ -16,6 +16,7 @@ use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source};
 use crate::metrics::Metric;
 use crate::threshold::Threshold;
+use crate::workload::measured;
 
 /// Keys of the framework at the top of a scenario file.
 pub(super) const KEYS: &[&str] = &[
@@ -120,6 +121,11 @@ pub(super) struct Time(#[serde(with = "crate::units::duration")] pub(super) Dura
 
 /// Reads a scenario.
 pub(crate) fn read(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario, InputError> {
+    let (beside, files) = (source.clone(), vocabulary.files.clone());
+    measured::reading(move |name| beside.open(name, &files), || read_all(source, vocabulary))
+}
+
+fn read_all(source: &Source, vocabulary: &Vocabulary) -> Result<Scenario, InputError> {
     let text: Arc<str> = Arc::clone(&source.text);
     let table = DeTable::parse(&text).map_err(|error| InputError::toml(source, &error))?;
     let mut root = Reader::new(source, "scenario", table);

@@ -107,10 +107,7 @@ impl Placed {
         workload
             .validate()
             .map_err(|error| InputError::new(error.to_string()).at(source, place(error.field)))?;
-        let open = |name: &str| match vocabulary.files.iter().find(|file| &*file.name == name) {
-            Some(file) => Ok(file.clone()),
-            None => Source::read(&source.beside(name)),
-        };
+        let open = |name: &str| source.open(name, &vocabulary.files);
         workload.read_files(&open).map_err(|error| match error {
             FileError::Unreadable(field, error) => error.at(source, place(field)),
             FileError::Malformed(error) => error,

@@ -11,12 +11,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::measured::{self, Measured};
 use super::{InvalidField, normal};
 use crate::random::{RandomExt, StreamRng};
 use crate::units;
 
 /// A distribution of times. In a scenario file: `"50ms"`, `{ uniform = ["20ms", "80ms"] }`,
-/// `{ exponential = "50ms" }`, `{ log_normal = "50ms", sigma = 0.5 }`, `{ zipf = "50ms", exponent = 1.1 }`.
+/// `{ exponential = "50ms" }`, `{ log_normal = "50ms", sigma = 0.5 }`, `{ zipf = "50ms", exponent = 1.1 }`,
+/// `{ measured = "latencies.csv" }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distribution {
     /// Always the same.
@@ -41,6 +43,8 @@ pub enum Distribution {
         /// How steep it is, in thousandths.
         exponent_milli: u32,
     },
+    /// One of those that were measured, each as likely as it was often.
+    Measured(Measured),
 }
 
 /// No time is longer than this, however unlikely: a hundred years.
@@ -55,6 +59,12 @@ impl Default for Distribution {
 impl From<Duration> for Distribution {
     fn from(duration: Duration) -> Self {
         Distribution::Constant(duration)
+    }
+}
+
+impl From<Measured> for Distribution {
+    fn from(measured: Measured) -> Self {
+        Distribution::Measured(measured)
     }
 }
 
@@ -108,6 +118,7 @@ impl Distribution {
                 scaled(*median, libm::exp(z * f64::from(*sigma_milli) / 1_000.0))
             }
             Distribution::Zipf { .. } => self.mean_of(0),
+            Distribution::Measured(measured) => measured.sample(rng),
         }
     }
 
@@ -129,6 +140,7 @@ impl Distribution {
                 let exponent = f64::from(*exponent_milli) / 1_000.0;
                 scaled(*fastest, libm::pow(f64::from(user) + 1.0, exponent))
             }
+            Distribution::Measured(measured) => measured.mean(),
         }
     }
 
@@ -171,6 +183,7 @@ impl Distribution {
                 units::text(*fastest),
                 thousandths(*exponent_milli)
             ),
+            Distribution::Measured(measured) => format!("{lead}{}", measured.describe()),
         }
     }
 }
@@ -204,6 +217,10 @@ struct Table {
     zipf: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exponent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metric: Option<String>,
 }
 
 impl Table {
@@ -214,10 +231,12 @@ impl Table {
             self.exponential.is_some(),
             self.log_normal.is_some(),
             self.zipf.is_some(),
+            self.measured.is_some(),
         ];
         if names.into_iter().filter(|named| *named).count() != 1 {
             return Err(
-                "expected one of `uniform`, `exponential`, `log_normal` and `zipf`".to_owned()
+                "expected one of `uniform`, `exponential`, `log_normal`, `zipf` and `measured`"
+                    .to_owned(),
             );
         }
         if self.sigma.is_some() && self.log_normal.is_none() {
@@ -225,6 +244,13 @@ impl Table {
         }
         if self.exponent.is_some() && self.zipf.is_none() {
             return Err("`exponent` belongs to `zipf`".to_owned());
+        }
+        if self.metric.is_some() && self.measured.is_none() {
+            return Err("`metric` belongs to `measured`".to_owned());
+        }
+        if let Some(file) = self.measured {
+            let metric = self.metric.as_deref().unwrap_or(measured::RESPONSE);
+            return measured::named(&file, metric).map(Distribution::Measured);
         }
         if let Some((low, high)) = self.uniform {
             return Ok(Distribution::Uniform(time(&low)?, time(&high)?));
@@ -236,7 +262,7 @@ impl Table {
             let sigma_milli = milli("sigma", self.sigma.unwrap_or(1.0))?;
             return Ok(Distribution::LogNormal { median: time(&median)?, sigma_milli });
         }
-        let fastest = self.zipf.expect("one of the four is there");
+        let fastest = self.zipf.expect("one of the five is there");
         let exponent_milli = milli("exponent", self.exponent.unwrap_or(1.0))?;
         Ok(Distribution::Zipf { fastest: time(&fastest)?, exponent_milli })
     }
@@ -301,6 +327,11 @@ impl Serialize for Distribution {
                 exponent: Some(f64::from(*exponent_milli) / 1_000.0),
                 ..Table::default()
             },
+            Distribution::Measured(of) => Table {
+                measured: Some(of.file().to_owned()),
+                metric: Some(of.metric().to_owned()).filter(|of| of != measured::RESPONSE),
+                ..Table::default()
+            },
         };
         table.serialize(to)
     }
@@ -346,9 +377,23 @@ impl JsonSchema for Distribution {
             "Another time for each user, always the same: that of user n is this times (n + 1) ^ exponent.",
             "How steep it is.",
         );
+        let measured = json_schema!({
+            "type": "object", "required": ["measured"], "additionalProperties": false,
+            "description": "Times that were measured, each as likely as it was often.",
+            "properties": {
+                "measured": {
+                    "type": "string",
+                    "description": "The file that `run --save-latencies` has written, beside this one.",
+                },
+                "metric": {
+                    "type": "string", "default": measured::RESPONSE,
+                    "description": "Which of its times.",
+                },
+            },
+        });
         json_schema!({
             "description": "Always the same time, such as \"50ms\", or a distribution of times.",
-            "oneOf": [time, uniform, exponential, log_normal, zipf],
+            "oneOf": [time, uniform, exponential, log_normal, zipf, measured],
         })
     }
 }
@@ -450,19 +495,21 @@ mod tests {
             "{ exponential = '1s', sigma = 0.5 }",
             "{ uniform = ['1s', '2s'], exponent = 2.0 }",
             "{ log_normal = '1s', sigma = -1.0 }",
+            "{ uniform = ['1s', '2s'], metric = 'response' }",
             "{ zipf = '1s', exponent = 0.12345 }",
             "{ zipff = '1s' }",
         ]
         .map(why);
         insta::assert_debug_snapshot!(said, @r#"
         [
-            "expected one of `uniform`, `exponential`, `log_normal` and `zipf`",
-            "expected one of `uniform`, `exponential`, `log_normal` and `zipf`",
+            "expected one of `uniform`, `exponential`, `log_normal`, `zipf` and `measured`",
+            "expected one of `uniform`, `exponential`, `log_normal`, `zipf` and `measured`",
             "`sigma` belongs to `log_normal`",
             "`exponent` belongs to `zipf`",
             "`sigma` is -1: expected a number from 0 to 10 with at most three decimals",
+            "`metric` belongs to `measured`",
             "`exponent` is 0.12345: expected a number from 0 to 10 with at most three decimals",
-            "unknown field `zipff`, expected one of `uniform`, `exponential`, `log_normal`, `sigma`, `zipf`, `exponent`",
+            "unknown field `zipff`, expected one of `uniform`, `exponential`, `log_normal`, `sigma`, `zipf`, `exponent`, `measured`, `metric`",
         ]
         "#);
     }

@@ -171,7 +171,7 @@ fn no_instant(source: &Source, span: std::ops::Range<usize>) -> InputError {
 }
 
 /// The lines of a text that are not empty, with where they begin.
-fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut at = 0;
     text.split_inclusive('\n').filter_map(move |line| {
         let begins = at;
@@ -182,7 +182,7 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The cells of a line of CSV (RFC 4180, without line breaks in cells), each with where it stands.
-fn cells(
+pub(super) fn cells(
     source: &Source,
     begins: usize,
     line: &str,

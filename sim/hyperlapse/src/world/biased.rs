@@ -21,6 +21,8 @@ pub(super) struct Biased<T> {
     /// Whether the owner is inside.
     inside: AtomicBool,
     lock: Mutex<()>,
+    /// The thread that has the lock.
+    holder: AtomicUsize,
     value: UnsafeCell<T>,
 }
 
@@ -35,6 +37,7 @@ impl<T> Biased<T> {
             owner: AtomicUsize::new(NOBODY),
             inside: AtomicBool::new(false),
             lock: Mutex::new(()),
+            holder: AtomicUsize::new(NOBODY),
             value: UnsafeCell::new(value),
         }
     }
@@ -55,7 +58,7 @@ impl<T> Biased<T> {
         }
     }
 
-    /// What `f` makes of the value; `None` when the owner is inside already.
+    /// What `f` makes of the value; `None` when this thread is inside already.
     #[inline]
     pub(super) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
         /// Outside again, also when `f` panics.
@@ -88,7 +91,20 @@ impl<T> Biased<T> {
 
     #[cold]
     fn with_lock<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        /// Nobody has the lock again, also when `f` panics.
+        struct Released<'a>(&'a AtomicUsize);
+        impl Drop for Released<'_> {
+            fn drop(&mut self) {
+                self.0.store(NOBODY, Ordering::Relaxed);
+            }
+        }
+        // Only this thread can have written its own number: whoever panics inside is asked to tell it from there.
+        if self.holder.load(Ordering::Relaxed) == here() {
+            return None;
+        }
         let _locked = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.holder.store(here(), Ordering::Relaxed);
+        let _released = Released(&self.holder);
         if self.owner.load(Ordering::Relaxed) != NOBODY {
             self.owner.store(NOBODY, Ordering::SeqCst);
             barrier::pass();
@@ -188,12 +204,15 @@ mod tests {
     #[test]
     fn who_is_inside_does_not_come_in_again_and_comes_out_when_it_panics() {
         let value = Biased::new(1);
-        value.own();
-        if barrier::exists() {
+        for owned in [true, false] {
+            if owned {
+                value.own();
+            }
             assert_eq!(value.with(|_| value.with(|again| *again)), Some(None));
             let panics = std::panic::AssertUnwindSafe(|| value.with(|_| panic!("on purpose")));
             assert!(std::panic::catch_unwind(panics).is_err());
+            assert_eq!(value.with(|value| *value), Some(1));
+            value.disown();
         }
-        assert_eq!(value.with(|value| *value), Some(1));
     }
 }

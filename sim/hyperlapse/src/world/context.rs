@@ -136,6 +136,24 @@ pub(super) fn enter(shared: &Arc<Shared>) -> impl Drop + use<> {
     Leave
 }
 
+/// Makes this thread one of several of a run on the real clock, until it [leaves](leave). It has no time of its own: the clock
+/// is looked at whenever it is asked for.
+pub(super) fn join(shared: &Arc<Shared>) {
+    RUN.with(|run| run.replace(Some(Arc::clone(shared))));
+}
+
+/// The run is over for this thread.
+pub(super) fn leave() {
+    // A thread of tokio's that ends may have dropped it already.
+    let _ = RUN.try_with(|run| run.take());
+}
+
+/// Tells tokio's runtime to report who is polled, and nothing else: on several threads nothing is bent or counted.
+#[cfg(tokio_unstable)]
+pub(super) fn install_names(builder: &mut tokio::runtime::Builder) {
+    builder.on_before_task_poll(|meta| TASK.set(Some(meta.spawned_at())));
+}
+
 /// Who acts at this moment on this thread.
 pub(super) fn actor() -> Actor {
     name(ACTOR.get(), polled())

@@ -17,6 +17,7 @@
 //! | [`profiler`] | what tasks take of the host, by where they were spawned |
 //! | [`moved`] | what disks and links did until the load was over |
 //! | [`listen`] | what the system says through `tracing`, for explanations |
+//! | [`real`] | the same on the host's clock, on several threads |
 //! | [`context`] | what the run's thread knows: who is being polled, who panics, who spins |
 
 // Without tokio's hooks nobody tells of tasks that the system spawns.
@@ -29,6 +30,7 @@ pub(crate) mod host;
 mod listen;
 pub(crate) mod moved;
 mod profiler;
+mod real;
 mod recorder;
 mod sample;
 mod sim;
@@ -46,6 +48,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::alloc;
+use crate::clock::Clock;
 use crate::decision::{Address, StrategyChoice};
 use crate::event::Keep;
 use crate::explain::place::Places;
@@ -65,6 +68,7 @@ pub use context::InjectedPanic;
 pub(crate) use context::short_path;
 pub use drive::Drive;
 use host::asked::Asked;
+pub use real::Interrupt;
 pub use sample::Observation;
 #[cfg(feature = "cli")]
 pub(crate) use sim::EPOCH;
@@ -83,6 +87,11 @@ pub(crate) fn wall_clock() -> Duration {
 pub struct RunOptions {
     /// The seed of all randomness.
     pub seed: u64,
+    /// The clock that it goes by. On the real one nothing bends a run, whatever `strategy` says, and nothing of the host is
+    /// answered from the seed.
+    pub clock: Clock,
+    /// Ends a run on the real clock early.
+    pub interrupt: Option<Interrupt>,
     /// What the record calls the system.
     pub system: String,
     /// What the record says was set: path and value.
@@ -113,6 +122,8 @@ impl Default for RunOptions {
     fn default() -> Self {
         Self {
             seed: 0,
+            clock: Clock::Virtual,
+            interrupt: None,
             system: "system".to_owned(),
             set: Vec::new(),
             properties: Vec::new(),
@@ -202,7 +213,10 @@ where
         .name("hyperlapse run".to_owned())
         .spawn(move || {
             // The watcher is gone only when it has given this run up.
-            let _ = done.send(on_this_thread(&on_thread, &how, body));
+            let _ = done.send(match how.clock {
+                Clock::Virtual => on_this_thread(&on_thread, &how, body),
+                Clock::Real => real::on_several_threads(&on_thread, &how, body),
+            });
         })
         .expect("the operating system has a thread for the run");
 
@@ -215,6 +229,7 @@ where
         wall_ns: units::nanos(began.elapsed()),
         rss_bytes: rss_bytes(),
         profile: Profile::current(),
+        spent: (options.clock == Clock::Real).then(|| shared.process.spent()),
     };
     shared.into_record(options, ended, host)
 }

@@ -117,6 +117,7 @@ impl Recorder {
             system: options.system,
             operation: scenario.operation().to_owned(),
             seed: options.seed,
+            clock: options.clock,
             set: options.set,
             fingerprint,
             events,

@@ -16,8 +16,9 @@ use super::drive::{Drive, Wanted};
 use super::moved::Moved;
 use super::recorder::Recorder;
 use super::user::User;
-use super::{Ended, Reached, RunOptions};
+use super::{Ended, Reached, RunOptions, real};
 use crate::alloc;
+use crate::clock::Clock;
 use crate::decision::{DecisionKind, Fault, Strategy, StrategyChoice};
 use crate::event::{Actor, Event, EventKind, Text};
 use crate::metrics::{Memory, Tags};
@@ -37,9 +38,14 @@ pub(crate) struct Shared {
     plan: Plan,
     streams: Streams,
     strategy: StrategyChoice,
+    clock: Clock,
+    /// What the process under test takes, on the real clock.
+    pub(super) process: real::Process,
     start: OnceLock<Instant>,
     recorder: Biased<Recording>,
     last_event_ns: AtomicU64,
+    /// On several threads: how far the record has come.
+    recorded_ns: AtomicU64,
     memory: Mutex<MemoryMarks>,
     moved: Moved,
     operations: AtomicU64,
@@ -70,15 +76,22 @@ struct MemoryMarks {
 impl Shared {
     pub(super) fn new(scenario: &Scenario, options: &RunOptions) -> Self {
         let plan = Plan::new(scenario, options.seed);
-        let recorder = Recorder::new(scenario, &plan, options.keep, &options.properties);
+        let mut recorder = Recorder::new(scenario, &plan, options.keep, &options.properties);
+        let process = real::Process::default();
+        if options.clock == Clock::Real {
+            recorder.collector.watch_memory(process.resident());
+        }
         Self {
             scenario: scenario.clone(),
             plan,
             streams: Streams::new(options.seed),
             strategy: options.strategy.clone(),
+            clock: options.clock,
+            process,
             start: OnceLock::new(),
             recorder: Biased::new(Recording::Open(Box::new(recorder))),
             last_event_ns: AtomicU64::new(0),
+            recorded_ns: AtomicU64::new(0),
             memory: Mutex::default(),
             moved: Moved::default(),
             operations: AtomicU64::new(0),
@@ -161,12 +174,23 @@ impl Shared {
 
     /// The number of the next operation, from 0.
     pub(super) fn next_operation(&self) -> u64 {
-        next(&self.operations)
+        self.next(&self.operations)
+    }
+
+    /// Counts one, and gives what was before.
+    fn next(&self, counter: &AtomicU64) -> u64 {
+        if self.clock == Clock::Real {
+            return counter.fetch_add(1, Ordering::Relaxed);
+        }
+        // Only the run's own thread counts: no need to pay for a locked instruction.
+        let number = counter.load(Ordering::Relaxed);
+        counter.store(number + 1, Ordering::Relaxed);
+        number
     }
 
     /// Counts an iteration that begins.
     pub(super) fn iteration_begins(&self) {
-        next(&self.iterations);
+        self.next(&self.iterations);
     }
 
     /// How many users the script wants.
@@ -189,21 +213,49 @@ impl Shared {
     #[inline(always)]
     pub(super) fn emit_tagged(&self, actor: Actor, kind: EventKind, tags: Tags) {
         let event = Event { at_ns: self.now_ns(), actor, kind, tags };
-        self.record(&event);
+        match self.clock {
+            Clock::Virtual => self.record(&event),
+            Clock::Real => self.record_in_order(event),
+        }
     }
 
     fn record(&self, event: &Event) {
         self.life.beat();
+        self.recorder.with(|recording| self.push(recording, event));
+        self.look_if_it_starts(event);
+    }
+
+    /// The same on several threads. Who looked at the clock first need not come to the record first: whoever comes behind a
+    /// later one is told at the time of that, some microseconds late. The record goes on in the order of its times.
+    #[cold]
+    fn record_in_order(&self, mut event: Event) {
+        self.life.beat();
         self.recorder.with(|recording| {
-            if let Recording::Open(recorder) = recording {
-                self.last_event_ns.store(event.at_ns, Ordering::Relaxed);
-                // Nothing of the recorder's counts.
-                let _uncounted = alloc::uncounted();
-                if recorder.push(event) {
-                    self.abort(recording, event.at_ns);
-                }
-            }
+            event.at_ns = self.in_order(event.at_ns);
+            self.push(recording, &event);
         });
+        self.look_if_it_starts(&event);
+    }
+
+    /// This moment, or the last one that the record has come to. For whoever is inside of the recorder, on several threads.
+    fn in_order(&self, at_ns: u64) -> u64 {
+        at_ns.max(self.recorded_ns.fetch_max(at_ns, Ordering::Relaxed))
+    }
+
+    #[inline(always)]
+    fn push(&self, recording: &mut Recording, event: &Event) {
+        if let Recording::Open(recorder) = recording {
+            self.last_event_ns.store(event.at_ns, Ordering::Relaxed);
+            // Nothing of the recorder's counts.
+            let _uncounted = alloc::uncounted();
+            if recorder.push(event) {
+                self.abort(recording, event.at_ns);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn look_if_it_starts(&self, event: &Event) {
         if matches!(event.kind, EventKind::LoadStarted) {
             self.life.look();
         }
@@ -214,6 +266,7 @@ impl Shared {
         let now_ns = self.now_ns();
         let _uncounted = alloc::uncounted();
         self.recorder.with(|recording| {
+            let now_ns = if self.clock == Clock::Real { self.in_order(now_ns) } else { now_ns };
             if let Recording::Open(recorder) = recording {
                 recorder.collector.come_to(now_ns);
                 if recorder.collector.broken().is_some() {
@@ -315,6 +368,9 @@ impl Shared {
     }
 
     pub(super) fn mark_memory_before(&self) {
+        if self.clock == Clock::Real {
+            return self.process.begin();
+        }
         let mut marks = lock(&self.memory);
         alloc::reset_peak();
         marks.before = Some((alloc::live_bytes(), alloc::allocations()));
@@ -332,7 +388,11 @@ impl Shared {
         &self.moved
     }
 
-    fn mark_memory_after(&self) {
+    /// The first mark counts.
+    pub(super) fn mark_memory_after(&self) {
+        if self.clock == Clock::Real {
+            return self.process.end();
+        }
         let mut marks = lock(&self.memory);
         if let (Some((before, allocations)), None) = (marks.before, &marks.after) {
             let (after, peak) = (alloc::live_bytes(), alloc::peak_bytes());
@@ -349,6 +409,9 @@ impl Shared {
 
     pub(super) fn memory(&self) -> Option<Memory> {
         self.mark_after();
+        if self.clock == Clock::Real {
+            return self.process.memory();
+        }
         lock(&self.memory).after.clone().filter(|_| alloc::is_counting())
     }
 
@@ -367,14 +430,6 @@ impl Shared {
         let iterations = self.iterations.load(Ordering::Relaxed);
         recorder.finish(&self.scenario, options, ended, iterations, host)
     }
-}
-
-/// Counts one, and gives what was before.
-fn next(counter: &AtomicU64) -> u64 {
-    // Only the run's own thread counts: no need to pay for a locked instruction.
-    let number = counter.load(Ordering::Relaxed);
-    counter.store(number + 1, Ordering::Relaxed);
-    number
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -404,6 +459,20 @@ impl Sim {
     /// The seed of the run.
     pub fn seed(&self) -> u64 {
         self.0.streams.seed()
+    }
+
+    /// The clock that the run goes by. On the [real one](Clock::Real) what follows here of virtual time is the host's.
+    pub fn clock(&self) -> Clock {
+        self.0.clock
+    }
+
+    /// The system under test is this process, a child of ours: on the real clock its memory and processor time are
+    /// told, from here on, instead of our own. It does nothing on the virtual one.
+    ///
+    /// Call it where the system is made. The process must live until the scenario's body is over: what it took is
+    /// read then, on Linux from `/proc`; elsewhere nothing is told of it.
+    pub fn measure_process(&self, id: u32) {
+        self.0.process.watch(id);
     }
 
     /// The stream of random numbers of this name. See [`Streams::stream`].
@@ -510,6 +579,10 @@ impl Sim {
     /// Says how explanations show the system's state, in a few words: `2 active, 1 waiting`. Called between
     /// polls, and only when a failure is explained; it must not change anything.
     pub fn show_state(&self, state: impl Fn() -> String + 'static) {
+        if self.0.clock == Clock::Real {
+            // Nobody explains a run that does not repeat itself.
+            return;
+        }
         context::set_state(Box::new(state));
     }
 

@@ -233,7 +233,8 @@ impl Operation<'_> {
     /// It succeeded.
     pub fn completed(mut self) {
         self.expect(State::Accepted, "completed");
-        let service_ns = self.user.sim().shared().now_ns() - self.asked_ns;
+        // Several threads may read the host's clock: it must not go backwards between them, and is not trusted to.
+        let service_ns = self.user.sim().shared().now_ns().saturating_sub(self.asked_ns);
         let late_ns = self.user.late_ns;
         self.end(EventKind::Completed { response_ns: service_ns + late_ns, late_ns });
     }

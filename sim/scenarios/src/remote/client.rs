@@ -4,6 +4,7 @@
 //! again is tried again under the same idempotency key, later each time, until its deadline is over.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use hyper_util::rt::TokioIo;
 use hyperlapse::net::Network;
 use hyperlapse::{Metric, RandomExt, Sim};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::HOSTS;
@@ -77,10 +80,18 @@ impl Drop for Connection {
     }
 }
 
+/// What connections go over.
+pub(super) enum Wire {
+    /// The network of the run.
+    Simulated(Network),
+    /// TCP, to a gateway that listens here.
+    Tcp(SocketAddr),
+}
+
 /// The users' side.
 pub(super) struct Client {
     sim: Sim,
-    network: Network,
+    wire: Wire,
     settings: ClientSettings,
     /// Connections of each user that wait for their next request.
     idle: Mutex<BTreeMap<UserId, Vec<Connection>>>,
@@ -92,10 +103,10 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(sim: &Sim, network: Network, settings: ClientSettings) -> Self {
+    pub(super) fn new(sim: &Sim, wire: Wire, settings: ClientSettings) -> Self {
         Self {
             sim: sim.clone(),
-            network,
+            wire,
             settings,
             idle: Mutex::default(),
             keys: AtomicU64::new(0),
@@ -256,13 +267,15 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {
-        let stream = self.network.connect(HOSTS[1], PORT).await?;
-        let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let driver = tokio::spawn(async move {
-            // Whoever waits for an answer hears of an error there.
-            let _ = connection.await;
-        });
-        Ok(Connection { send, driver })
+        match &self.wire {
+            Wire::Simulated(network) => over(network.connect(HOSTS[1], PORT).await?).await,
+            Wire::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                // Requests are small and wanted at once.
+                stream.set_nodelay(true)?;
+                over(stream).await
+            }
+        }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, BTreeMap<UserId, Vec<Connection>>> {
@@ -285,6 +298,19 @@ impl Client {
             self.idle().entry(user.clone()).or_default().push(connection);
         }
     }
+}
+
+/// A connection over this stream.
+async fn over<S>(stream: S) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let driver = tokio::spawn(async move {
+        // Whoever waits for an answer hears of an error there.
+        let _ = connection.await;
+    });
+    Ok(Connection { send, driver })
 }
 
 /// Whether the same request may be answered otherwise in a moment: the first try is still under way, or the service

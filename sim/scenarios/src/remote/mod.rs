@@ -10,10 +10,14 @@
 //! | `talk` | a conversation over it |
 //! | `ledger` | what its users were told |
 //! | `audit` | what only an auditor asks |
+//! | `process` | the same gateway in a process of its own, for the real clock |
+//! | `real` | the bot over that process |
 
 mod audit;
 mod client;
 mod ledger;
+pub mod process;
+mod real;
 mod server;
 mod talk;
 
@@ -28,8 +32,9 @@ use crate::bot::{Attempt, Bot, BoxFuture, Counts, Reason, Talk};
 use crate::settings::{ClientSettings, NetworkSettings};
 pub use audit::Audit;
 pub use client::ASKED_AT_ONCE;
-use client::Client;
+use client::{Client, Wire};
 pub use ledger::Entry;
+pub use real::RealGatewayBot;
 pub use server::Server;
 pub use talk::RemoteTalk;
 
@@ -54,9 +59,10 @@ impl GatewayBot {
         let NetworkSettings(network) = sim.settings();
         let server = Arc::new(Server::start(sim, network, limits));
         let settings: &ClientSettings = sim.settings();
-        let client = Arc::new(Client::new(sim, server.network().clone(), settings.clone()));
-        let patient = ClientSettings::default();
-        let auditor = Arc::new(Client::new(sim, server.network().clone(), patient));
+        let client = |settings: ClientSettings| {
+            Arc::new(Client::new(sim, Wire::Simulated(server.network().clone()), settings))
+        };
+        let (client, auditor) = (client(settings.clone()), client(ClientSettings::default()));
         // There and back, twice (a connection has to be made first), and how often a user looks whether it is over.
         let lateness = 4 * longest(network) + client::LOOKS_EVERY + Duration::from_millis(2);
         Self { server, client, auditor, lateness }

@@ -183,20 +183,25 @@ async fn serve_once(
         wall_clock: Arc::new(Wall::new(sim)),
         responder: Arc::new(Echo),
         authenticator: Arc::new(Tokens),
-        options: GatewayOptions {
-            // Clients that wait are waited for; who is told to stop has so long as was said.
-            max_wait: super::client::LONGEST_WAIT,
-            drain_time: sim.settings::<DrainSettings>().within,
-            max_connections: 100_000,
-            header_timeout: Duration::from_secs(300),
-            ..GatewayOptions::default()
-        },
+        options: gateway_options(sim.settings::<DrainSettings>().within),
     };
     let gateway = Gateway::new(parts).expect("the options are valid");
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|error| format!("nobody can listen: {error}"))?;
     let served = gateway.serve(Simulated(listener), life.shutdown.notified()).await;
     served.map(drop).map_err(|error| error.to_string())
+}
+
+/// How the gateway is set up, here and in a process of its own.
+pub(super) fn gateway_options(drain_time: Duration) -> GatewayOptions {
+    GatewayOptions {
+        // Clients that wait are waited for; who is told to stop has so long as was said.
+        max_wait: super::client::LONGEST_WAIT,
+        drain_time,
+        max_connections: 100_000,
+        header_timeout: Duration::from_secs(300),
+        ..GatewayOptions::default()
+    }
 }
 
 struct Simulated(TcpListener);
@@ -211,7 +216,7 @@ impl Listener for Simulated {
 }
 
 /// A user's token is their name.
-struct Tokens;
+pub(super) struct Tokens;
 
 impl Authenticator for Tokens {
     fn authenticate<'a>(&'a self, token: &'a str) -> Authenticating<'a> {
@@ -220,7 +225,7 @@ impl Authenticator for Tokens {
 }
 
 /// Works for as long as the message says, and says it back: one half in the middle of its work, the other at the end.
-struct Echo;
+pub(super) struct Echo;
 
 impl Responder for Echo {
     fn respond<'a>(&'a self, turn: Turn, reply: ReplySender) -> Responding<'a> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyperlapse::{Distribution, Metric, Property, Sim, User};
+use hyperlapse::{Clock, Distribution, Metric, Property, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names, show_limit};
 use crate::bot::{Answer, Message, Reason, System, Talk};
@@ -56,13 +56,13 @@ impl Visited {
             bot: Arc::clone(bot),
             names: names(sim),
             limit: sim.settings::<ManagerSettings>().0.max_concurrent as u64,
-            recount: Recount::default(),
+            recount: Recount::of(sim.clock()),
         })
     }
 }
 
 /// What users count by themselves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Recount {
     pub(super) started: Count,
     pub(super) completed: Count,
@@ -71,23 +71,39 @@ pub(super) struct Recount {
     active: Count,
 }
 
-/// A number that only the run's own thread changes, so there is no need to pay for a locked instruction.
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
+/// A number. In virtual time only the run's own thread changes it, so there is no need to pay for a locked instruction.
+#[derive(Debug)]
+pub(super) struct Count {
+    now: AtomicU64,
+    clock: Clock,
+}
 
 impl Count {
+    fn of(clock: Clock) -> Self {
+        Self { now: AtomicU64::new(0), clock }
+    }
+
     fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.now.load(Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, change: i64) -> u64 {
+        if self.clock == Clock::Real {
+            let before = self.now.fetch_add(change as u64, Ordering::Relaxed);
+            return before.wrapping_add_signed(change);
+        }
         let now = self.get().wrapping_add_signed(change);
-        self.0.store(now, Ordering::Relaxed);
+        self.now.store(now, Ordering::Relaxed);
         now
     }
 }
 
 impl Recount {
+    fn of(clock: Clock) -> Self {
+        let [started, completed, refused, active] = [(); 4].map(|()| Count::of(clock));
+        Self { started, completed, refused, active }
+    }
+
     /// Counts one that goes on until the guard is dropped; how many there are with it.
     pub(super) fn talk(&self) -> (u64, impl Drop + use<'_>) {
         struct Talking<'a>(&'a Count);

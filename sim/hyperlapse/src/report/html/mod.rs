@@ -50,6 +50,9 @@ struct Page<'a> {
     broken: Vec<verdict::Broken>,
     cases: Vec<case::Case<'a>>,
     notes: Vec<&'static str>,
+    /// Whether the same seed gives the page again.
+    repeats: bool,
+    clock: &'static str,
     build: String,
 }
 
@@ -75,6 +78,8 @@ fn page(results: &Results) -> String {
         broken: verdict::broken(results),
         cases: (0..results.cases.len()).map(|n| case::case(results, n)).collect(),
         notes: results.build.limits().into_iter().collect(),
+        repeats: results.clock.is_virtual(),
+        clock: results.clock.text(),
         build: format!("{}, hyperlapse {}", results.build.suite, results.build.hyperlapse),
     };
     let mut environment = Environment::new();

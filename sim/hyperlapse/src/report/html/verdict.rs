@@ -41,9 +41,10 @@ pub(super) fn headline(results: &Results) -> (String, String) {
         false => format!("seeds {}..{}", results.seeds.start, results.seeds.end),
     };
     let subline = format!(
-        "{} completed over {} of virtual time, {seeds}",
+        "{} completed over {} of {}, {seeds}",
         plural(completed, noun),
-        seconds(virtual_ns)
+        seconds(virtual_ns),
+        results.clock.time()
     );
     let failed = results.cases.iter().filter(|case| !case.passed()).count() as u64;
     let headline = match &results.cases[..] {
@@ -129,5 +130,6 @@ const fn what(kind: FailureKind) -> &'static str {
         FailureKind::Property => "A property is broken:",
         FailureKind::Threshold => "A threshold does not hold:",
         FailureKind::Fault => "A fault did not strike:",
+        FailureKind::Interrupted => "Somebody ended it:",
     }
 }

@@ -87,7 +87,7 @@ pub async fn storm(sim: Sim, bot: System) {
     // Its ledger knows what is so at every instant, and its probes ask and are answered at once.
     assert!(
         bot.lateness().is_zero(),
-        "a storm needs a bot in its own process, not one over a network"
+        "a storm needs a bot in its own process and on the virtual clock, where everybody knows everything at once"
     );
     let limits = sim.settings::<ManagerSettings>().0;
     let shown = Arc::downgrade(&bot);
