@@ -296,3 +296,22 @@ fn time_that_is_moved_by_hand_fails_the_run_and_says_so() {
     };
     assert!(moved(true) && moved(false));
 }
+
+#[test]
+fn a_user_that_waits_takes_less_than_seven_hundred_bytes() {
+    const USERS: u64 = 4_000;
+    let scenario = Scenario::builder("crowd", AllAtOnce::users(USERS)).build().unwrap();
+    let record = hyperlapse::run(&scenario, RunOptions::seed(0), |sim| async move {
+        sim.drive(|user| async move {
+            let mut operation = user.operation();
+            operation.accepted();
+            user.sleep(Duration::from_millis(100)).await;
+            operation.completed();
+        })
+        .await;
+    });
+    let memory = record.memory.expect("the test has the allocator");
+    let of_one = (memory.peak - memory.before) as u64 / USERS;
+    // 512 are the task: tokio rounds it up to whole 128, so that one field too many is 128 bytes for each of a million.
+    assert!(of_one < 700, "{of_one} bytes");
+}

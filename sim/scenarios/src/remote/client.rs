@@ -33,9 +33,9 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// How often a user looks whether the bot has ended a conversation.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
-/// How many requests, tries again included, are sent at one instant.
-pub const ASKED_AT_ONCE: Metric =
-    Metric::gauge("asked_at_once", "requests that are sent at one instant");
+/// How many requests are tried again at one instant.
+pub const RETRIED_AT_ONCE: Metric =
+    Metric::gauge("retried_at_once", "requests that are tried again at one instant");
 
 /// What is asked.
 pub(super) struct Question<'a> {
@@ -98,7 +98,7 @@ pub(super) struct Client {
     keys: AtomicU64,
     unheard: AtomicU64,
     ledger: Ledger,
-    /// The last instant at which anybody asked, and how many did.
+    /// The last instant at which anybody tried again, and how many did.
     at_once: Mutex<(Duration, i64)>,
 }
 
@@ -202,6 +202,7 @@ impl Client {
             }
             tries += 1;
             tokio::time::sleep(pause).await;
+            self.count_at_once();
         }
     }
 
@@ -221,7 +222,7 @@ impl Client {
         }
     }
 
-    /// Counts those who ask at one instant, where a ledger is kept.
+    /// Counts those who try again at one instant, where a ledger is kept.
     fn count_at_once(&self) {
         if !self.ledger.is_kept() {
             return;
@@ -229,7 +230,7 @@ impl Client {
         let mut at_once = self.at_once.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.now();
         *at_once = if at_once.0 == now { (now, at_once.1 + 1) } else { (now, 1) };
-        self.sim.set(&ASKED_AT_ONCE, at_once.1);
+        self.sim.set(&RETRIED_AT_ONCE, at_once.1);
     }
 
     async fn once(
@@ -237,7 +238,6 @@ impl Client {
         user: &UserId,
         question: &Question<'_>,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
-        self.count_at_once();
         let mut connection = match self.take(user) {
             Some(connection) => connection,
             None => self.connect().await?,

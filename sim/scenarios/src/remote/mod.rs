@@ -31,7 +31,7 @@ use hyperlapse::net::NetworkOptions;
 use crate::bot::{Attempt, Bot, BoxFuture, Counts, Reason, Talk};
 use crate::settings::{ClientSettings, NetworkSettings};
 pub use audit::Audit;
-pub use client::ASKED_AT_ONCE;
+pub use client::RETRIED_AT_ONCE;
 use client::{Client, Wire};
 pub use ledger::Entry;
 pub use real::RealGatewayBot;

@@ -18,7 +18,7 @@ use hyperlapse::{Metric, Property, Sim};
 
 use super::{NOTHING_LEFT, Names, TIMER, names, show_limit};
 use crate::bot::System;
-use crate::remote::{ASKED_AT_ONCE, GatewayBot};
+use crate::remote::{GatewayBot, RETRIED_AT_ONCE};
 use crate::settings::{ChaosSettings, DrainSettings, ManagerSettings, PromiseSettings};
 
 /// Checked for every conversation.
@@ -85,7 +85,7 @@ pub const PROPERTIES: &[Property] = &[
 ];
 
 /// What the script records.
-pub const METRICS: &[Metric] = &[ASKED_AT_ONCE];
+pub const METRICS: &[Metric] = &[RETRIED_AT_ONCE];
 
 /// How often the slots of the server are looked at.
 const LOOKS_EVERY: Duration = Duration::from_millis(20);
