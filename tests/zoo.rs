@@ -18,6 +18,10 @@ fn run(suite: &Suite<System>, scenario: &str, system: &str, seed: u64) -> (Case,
 fn the_handmade_bot_without_a_mistake_holds_every_scenario() {
     let suite = conversation_load::suite();
     for (scenario, _) in suite.scenarios() {
+        // Those that say which system they are about need a store, or a host that can be broken.
+        if scenario.system().is_some() {
+            continue;
+        }
         for seed in 0..5 {
             let (_, finished) = run(&suite, scenario.name(), "handmade", seed);
             assert_eq!(finished.verdict.failures, [], "{} with seed {seed}", scenario.name());
@@ -32,8 +36,10 @@ fn what_plain_load_finds() {
     let mut table = String::new();
     for member in MEMBERS.iter().filter(|member| member.name != "handmade") {
         writeln!(table, "{}: {}", member.name, member.about).unwrap();
-        for (scenario, _) in
-            suite.scenarios().iter().filter(|(s, _)| !s.name().starts_with("storm"))
+        for (scenario, _) in suite
+            .scenarios()
+            .iter()
+            .filter(|(s, _)| !s.name().starts_with("storm") && s.system().is_none())
         {
             let (_, finished) = run(&suite, scenario.name(), member.name, 0);
             if let Some(failure) = finished.verdict.failures.first() {
