@@ -150,6 +150,8 @@ fn is_told(event: &Event) -> bool {
             | EventKind::Wave(_)
             | EventKind::Arrived
             | EventKind::Left
+            // What is measured is for the report.
+            | EventKind::Sample { .. }
     )
 }
 
@@ -253,6 +255,8 @@ fn names(present: &[Actor]) -> (Vec<String>, Vec<String>) {
     let (mut names, mut tasks) = (Vec::new(), Vec::new());
     for actor in present {
         names.push(match actor {
+            // A host has its own name.
+            Actor::Task(place) if !place.contains(".rs:") => place.to_string(),
             Actor::Task(place) => {
                 let name = format!("task {}", tasks.len() + 1);
                 tasks.push(format!("{name} was spawned at {place}"));
