@@ -1,8 +1,8 @@
 //! Faults for a zoo: mistakes that pass a review, each at the place where it would be made.
 //!
 //! They are there for tests that prove that a simulation finds them, behind the feature `planted`. Without it
-//! [`is`] is always `false`, and the compiler leaves nothing of them. With it a gateway is as right as without, until
-//! [`set`] is called on the thread that it runs on.
+//! nobody can ask for one, and the compiler leaves nothing of them. With it a gateway is as right as without, until
+//! `set` is called on the thread that it runs on; each place then costs a look at a thread-local.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,6 @@ use crate::store::{NewMessage, Role};
 
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "planted"), expect(dead_code, reason = "nobody can ask for one"))]
 pub enum Planted {
     /// A message is said to be accepted, and written down some milliseconds later.
     AcknowledgedEarly,

@@ -9,10 +9,14 @@ use conversation_load::zoo::GATEWAYS;
 use hyperlapse::FailureKind;
 
 fn main() {
-    let most = std::env::args().nth(1).map_or(100, |seeds| seeds.parse().expect("a number of seeds"));
+    let most =
+        std::env::args().nth(1).map_or(100, |seeds| seeds.parse().expect("a number of seeds"));
     let suite = conversation_load::suite();
     let mut used = BTreeSet::new();
-    println!("| scenario |{}", GATEWAYS.iter().map(|g| format!(" {} |", g.name)).collect::<String>());
+    println!(
+        "| scenario |{}",
+        GATEWAYS.iter().map(|g| format!(" {} |", g.name)).collect::<String>()
+    );
     println!("| --- |{}", " ---: |".repeat(GATEWAYS.len()));
     for scenario in conversation_load::chaos() {
         let healthy = suite.case(scenario, None, &[]).expect("the suite has it");

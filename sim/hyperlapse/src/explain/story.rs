@@ -120,6 +120,7 @@ fn who(located: &Located) -> String {
 /// runs: those of the scenario's body have its name, those that nobody watches begin with a place.
 fn host(task: &str) -> Option<&str> {
     let root = task.split(['.', '~']).next()?;
-    let is_name = root.starts_with(|c: char| c.is_ascii_alphabetic()) && !root.contains(['/', ':', '-']);
-    (is_name && root != "body" && task.len() > root.len()).then_some(root)
+    let is_name =
+        root.starts_with(|c: char| c.is_ascii_alphabetic()) && !root.contains(['/', ':', '-']);
+    (is_name && !["body", "root"].contains(&root) && task.len() > root.len()).then_some(root)
 }

@@ -265,9 +265,9 @@ impl<S: Clone + Send + 'static> Suite<S> {
             progress,
         };
         let whole = Candidate { schedule, ..search.best.clone() };
-        search.healthy = self.healthy(&case.system).filter(|healthy| {
-            search.case(&whole).is_ok_and(|case| search.passes(healthy, &case))
-        });
+        search.healthy = self
+            .healthy(&case.system)
+            .filter(|healthy| search.case(&whole).is_ok_and(|case| search.passes(healthy, &case)));
         if search.tries(whole) != Some(true) {
             return Err(NotShrunk::DoesNotReplay);
         }
@@ -357,9 +357,8 @@ impl<S: Clone + Send + 'static> Search<'_, S> {
         self.runs += 1;
         self.events += finished.record.events;
         let thresholds = self.base.scenario.thresholds();
-        let counts = |failure: &Failure| {
-            Aspect::of(failure, &finished.record, thresholds).bears_less_load()
-        };
+        let counts =
+            |failure: &Failure| Aspect::of(failure, &finished.record, thresholds).bears_less_load();
         !finished.verdict.failures.iter().any(counts)
     }
 

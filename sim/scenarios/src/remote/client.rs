@@ -33,6 +33,9 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// How often a user looks whether the bot has ended a conversation.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
+/// Between two tries.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+
 /// How many requests are tried again at one instant.
 pub const RETRIED_AT_ONCE: Metric =
     Metric::gauge("retried_at_once", "requests that are tried again at one instant");
@@ -220,7 +223,8 @@ impl Client {
                 };
             }
             tries += 1;
-            tokio::time::sleep(pause).await;
+            // Not at the same instant: who asks again and again without a pause asks before any time has passed.
+            tokio::time::sleep(pause.max(LEAST_PAUSE)).await;
             self.count_at_once();
         }
     }
