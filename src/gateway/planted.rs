@@ -61,8 +61,14 @@ pub(crate) const fn is(_: Planted) -> bool {
     false
 }
 
-/// How long the store hears later than the client with [`Planted::AcknowledgedEarly`].
-pub(crate) const WRITES_BEHIND: Duration = Duration::from_millis(5);
+/// [`Planted::AcknowledgedEarly`]: the store hears of it later than the client. The turn goes on meanwhile.
+pub(crate) async fn write_behind(shared: &Shared, conversation: i64) {
+    const BEHIND_MS: u32 = 20;
+    for _ in 0..BEHIND_MS {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        shared.live.touch_turn(conversation);
+    }
+}
 
 /// [`Planted::SlotForNobody`] and [`Planted::RecoveredTwice`]: the slot is nobody's, and never given back.
 pub(crate) fn lose(slot: Conversation) {

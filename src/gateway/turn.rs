@@ -82,7 +82,7 @@ async fn ask_and_answer(
     // Planted: it is said before it is so. The number of the message is not even known yet.
     if planted::is(Planted::AcknowledgedEarly) {
         progress.accept(0);
-        tokio::time::sleep(planted::WRITES_BEHIND).await;
+        planted::write_behind(shared, conversation).await;
     }
     let message = NewMessage {
         conversation,
