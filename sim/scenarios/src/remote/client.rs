@@ -201,7 +201,10 @@ impl Client {
             let patience = left.min(self.settings.timeout + question.takes);
             self.tell(|| {
                 let again = if tries == 0 { "" } else { " again" };
-                format!("asks{again}: {} {}", question.method, question.path)
+                // In the column of a user it is that user who asks.
+                let name = user.as_str();
+                let who = if name.starts_with("user-") { "" } else { &format!(" as {name}") };
+                format!("asks{again}{who}: {} {}", question.method, question.path)
             });
             let answer = tokio::time::timeout(patience, once).await;
             self.tell(|| match &answer {
