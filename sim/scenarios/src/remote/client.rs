@@ -40,6 +40,9 @@ const LEAST_PAUSE: Duration = Duration::from_millis(1);
 pub const RETRIED_AT_ONCE: Metric =
     Metric::gauge("retried_at_once", "requests that are tried again at one instant");
 
+/// Hears a body as it comes.
+pub(super) type Hears<'a> = dyn Fn(&[u8]) + Send + Sync + 'a;
+
 /// What is asked.
 pub(super) struct Question<'a> {
     pub(super) method: Method,
@@ -52,7 +55,7 @@ pub(super) struct Question<'a> {
     /// Whether it says whose it is.
     pub(super) token: bool,
     /// Is told what has come of the body, as it comes: it may break off.
-    pub(super) hears: Option<&'a (dyn Fn(&[u8]) + Send + Sync)>,
+    pub(super) hears: Option<&'a Hears<'a>>,
 }
 
 impl<'a> Question<'a> {
