@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::{Caller, Id, Json, Key, Query};
 use super::live::{Claim, Ending, close};
+use super::planted::{self, Planted};
 use super::problem::{Code, Problem};
 use super::progress::{Outcome, Progress};
 use super::service::Shared;
@@ -154,7 +155,10 @@ pub(crate) async fn messages(
     Query(page): Query<PageQuery>,
 ) -> Result<Response, Problem> {
     let (after, limit) = page.judge(&shared)?;
-    find(&shared, &caller, id).await?;
+    // Planted: nobody asks whose it is.
+    if !planted::is(Planted::TokenUnchecked) {
+        find(&shared, &caller, id).await?;
+    }
     let found = shared.store.messages(id, after, limit).await;
     let found = found.map_err(|error| shared.store_failed(&error))?;
     let is_full = found.len() >= limit as usize;

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
+use super::planted::{self, Planted};
 use super::problem::{Code, Problem};
 use super::service::Shared;
 use crate::request::UserId;
@@ -62,6 +63,10 @@ impl FromRequestParts<Shared> for Key {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Problem> {
+        // Planted: every try is the first.
+        if planted::is(Planted::KeysForgotten) {
+            return Ok(Self(None));
+        }
         let mut values = parts.headers.get_all("idempotency-key").iter();
         let Some(value) = values.next() else { return Ok(Self(None)) };
         let key = value.as_bytes();

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::planted::{self, Planted};
 use super::problem::{Code, Problem};
 use super::progress::Progress;
 use super::service::Shared;
@@ -258,6 +259,10 @@ async fn wait_for_end(
         table.live.remove(&id)
     };
     if let Some(turn) = entry.and_then(|entry| entry.turn) {
+        // Planted: what the bot has said so far is kept, and nothing says that it is not all.
+        if planted::is(Planted::HalfAReply) {
+            planted::keep_half(&shared, id, &turn).await;
+        }
         turn.stop(match how {
             Closing::ShutDown => Problem::draining(),
             how => Problem::over(how),

@@ -61,6 +61,10 @@ mod listener;
 mod live;
 mod metrics;
 mod options;
+#[cfg(feature = "planted")]
+pub mod planted;
+#[cfg(not(feature = "planted"))]
+mod planted;
 mod problem;
 mod progress;
 mod recovery;

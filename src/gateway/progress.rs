@@ -86,6 +86,11 @@ impl Progress {
         self.changed.notify_waiters();
     }
 
+    /// The number of the question, once it has one.
+    pub(crate) fn accepted(&self) -> Option<i64> {
+        self.state().accepted
+    }
+
     /// Adds to the reply; `false` if it would have more than `most` bytes.
     pub(crate) fn say(&self, piece: &str, most: usize) -> bool {
         let mut state = self.state();

@@ -5,6 +5,7 @@
 
 use super::live::{Live, close};
 use super::options::Recovery;
+use super::planted::{self, Planted};
 use super::service::Shared;
 use crate::request::StartRequest;
 use crate::store::{Closed, Closing, StoreError, StoredConversation};
@@ -21,6 +22,12 @@ pub(crate) async fn recover(shared: &Shared) -> Result<(), StoreError> {
                 let mut request = StartRequest::new(stored.user.as_str());
                 if let Some(room) = &stored.room {
                     request = request.room(room.as_str());
+                }
+                // Planted: it is counted once here, and once more below.
+                if planted::is(Planted::RecoveredTwice)
+                    && let Ok(second) = shared.manager.try_start(request.clone())
+                {
+                    planted::lose(second);
                 }
                 shared.manager.try_start(request).ok()
             }

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::conversations::View;
 use super::extract::{Caller, Key, MaybeJson, Query};
 use super::live::{Live, Starting};
+use super::planted::{self, Planted};
 use super::problem::{Code, Problem};
 use super::service::Shared;
 use crate::conversation::Conversation;
@@ -98,6 +99,17 @@ async fn try_to_start(
     // Dropped here, if the client goes away: then the place goes to the next.
     let slot = match wait.is_zero() {
         true => shared.manager.try_start(request),
+        // Planted: the wait goes on without its client, and what comes of it is lost with them.
+        false if planted::is(Planted::SlotForNobody) => {
+            let (manager, request) = (shared.manager.clone(), request.clone());
+            let (tell, told) = oneshot::channel();
+            shared.tasks.spawn(async move {
+                if let Err(Ok(unheard)) = tell.send(manager.start_within(request, wait).await) {
+                    planted::lose(unheard);
+                }
+            });
+            told.await.map_err(|_| Problem::draining())?
+        }
         false => shared.manager.start_within(request, wait).await,
     };
     let slot = slot.map_err(|refused| shared.refused(&refused))?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::planted::{self, Planted};
 use super::problem::{Code, Problem};
 use super::progress::{Outcome, Progress};
 use super::responder::{ReplyError, ReplySender, Turn};
@@ -78,6 +79,11 @@ async fn ask_and_answer(
     progress: &Arc<Progress>,
 ) -> Result<i64, Problem> {
     let conversation = question.conversation;
+    // Planted: it is said before it is so. The number of the message is not even known yet.
+    if planted::is(Planted::AcknowledgedEarly) {
+        progress.accept(0);
+        planted::write_behind(shared, conversation).await;
+    }
     let message = NewMessage {
         conversation,
         role: Role::User,

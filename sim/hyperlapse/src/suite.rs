@@ -5,6 +5,7 @@
 //! and what is checked. A *scenario* is data that names a script. All are registered here by name, so
 //! that files and the command line can name them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -82,6 +83,8 @@ pub struct Suite<S> {
     name: &'static str,
     version: &'static str,
     systems: Vec<(Entry, MakeSystem<S>)>,
+    /// By the name of a broken system, that of the one that it would be without its mistake.
+    healthy: BTreeMap<&'static str, &'static str>,
     scripts: Vec<(Entry, &'static [Property], Body<S>)>,
     vocabulary: Vocabulary,
     scenarios: Vec<Shipped>,
@@ -142,6 +145,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             name,
             version,
             systems: Vec::new(),
+            healthy: BTreeMap::new(),
             scripts: Vec::new(),
             vocabulary: Vocabulary::default(),
             scenarios: Vec::new(),
@@ -237,6 +241,24 @@ impl<S: Clone + Send + 'static> Suite<S> {
         self.vocabulary.systems.push(name);
         self.systems.push((Entry { name, about }, Arc::new(make)));
         self
+    }
+
+    /// Says that one system is another with a mistake in it. What is found of it is [shrunk](Suite::shrink) to a run that
+    /// the other passes: else the search may end where any system fails, with limits or times that nothing could keep.
+    ///
+    /// # Panics
+    /// When the suite has no such systems: that is a bug of the suite.
+    pub fn broken(mut self, broken: &'static str, healthy: &'static str) -> Self {
+        for name in [broken, healthy] {
+            assert!(self.vocabulary.systems.contains(&name), "there is no system `{name}`");
+        }
+        self.healthy.insert(broken, healthy);
+        self
+    }
+
+    /// What a broken system would be without its mistake.
+    pub(crate) fn healthy(&self, system: &str) -> Option<&'static str> {
+        self.healthy.get(system).copied()
     }
 
     /// What users do and what is checked, with the properties that it promises to check.

@@ -221,6 +221,11 @@ pub fn suite() -> Suite<System> {
     for member in zoo::MEMBERS {
         suite = suite.system(member.name, member.about, move |sim| (member.make)(limits(sim)));
     }
+    for broken in zoo::GATEWAYS {
+        suite = suite
+            .system(broken.name, broken.about, move |sim| broken.in_run(limits(sim), sim))
+            .broken(broken.name, "gateway");
+    }
     for (file, text) in SCENARIOS {
         suite = suite.scenario(file, text);
     }

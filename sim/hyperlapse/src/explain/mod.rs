@@ -128,9 +128,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
         let other = self.run_with(&case, options);
         let events = |record: &Record| -> Vec<String> {
             let told = record.kept_events.iter().filter(|event| is_told(event));
-            told.filter(|event| !is_decision(&event.kind))
-                .map(|event| format!("{} {}", event.actor, event.kind))
-                .collect()
+            told.filter(|event| !is_decision(&event.kind)).map(in_a_sentence).collect()
         };
         let (here, there) = (events(record), events(&other.record));
         let parting = (0..here.len().max(there.len())).find(|n| here.get(*n) != there.get(*n));
@@ -150,7 +148,22 @@ fn is_told(event: &Event) -> bool {
             | EventKind::Wave(_)
             | EventKind::Arrived
             | EventKind::Left
+            // What is measured is for the report.
+            | EventKind::Sample { .. }
     )
+}
+
+/// An event with who it happened to. What happens to a host names it.
+fn in_a_sentence(event: &Event) -> String {
+    match &event.actor {
+        Actor::Task(place) if is_host(place) => event.kind.to_string(),
+        actor => format!("{actor} {}", event.kind),
+    }
+}
+
+/// Other tasks are called by the place where they were spawned.
+fn is_host(name: &str) -> bool {
+    !name.contains(".rs:")
 }
 
 /// Whether it is a decision, and not what a script did by itself ([`crate::User::inject_panic`]).
@@ -253,6 +266,8 @@ fn names(present: &[Actor]) -> (Vec<String>, Vec<String>) {
     let (mut names, mut tasks) = (Vec::new(), Vec::new());
     for actor in present {
         names.push(match actor {
+            // A host has its own name.
+            Actor::Task(place) if is_host(place) => place.to_string(),
             Actor::Task(place) => {
                 let name = format!("task {}", tasks.len() + 1);
                 tasks.push(format!("{name} was spawned at {place}"));

@@ -106,9 +106,21 @@ fn who(located: &Located) -> String {
         }
         Some(id) => format!("user {id}'s `{operation}`"),
         None => match (&located.spawned, task) {
-            (Some(place), _) => format!("the task spawned at {place} ({task})"),
+            (Some(place), _) => match host(task) {
+                Some(host) => format!("a task of {host}, spawned at {place}"),
+                None => format!("the task spawned at {place} ({task})"),
+            },
             (None, "body") => "the scenario's body".to_owned(),
             (None, task) => format!("task {task}"),
         },
     }
+}
+
+/// The host whose task it is: `server` of `server.6.1`, of `server~2.3` after its second crash. `None` of a task that no host
+/// runs: those of the scenario's body have its name, those that nobody watches begin with a place.
+fn host(task: &str) -> Option<&str> {
+    let root = task.split(['.', '~']).next()?;
+    let is_name =
+        root.starts_with(|c: char| c.is_ascii_alphabetic()) && !root.contains(['/', ':', '-']);
+    (is_name && !["body", "root"].contains(&root) && task.len() > root.len()).then_some(root)
 }

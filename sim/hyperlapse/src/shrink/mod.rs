@@ -11,6 +11,9 @@
 //! lists is [`ddmin`]. PULSE (Claessen et al., "Finding Race Conditions in Erlang with QuickCheck and PULSE", ICFP
 //! 2009) shrinks schedules likewise, by taking choices away.
 //!
+//! Of a system that is known to be another with a mistake in it ([`Suite::broken`]) a candidate is kept when the other
+//! passes it, too: what is left is what the mistake takes, not limits that nothing could keep.
+//!
 //! Load is left as it is where the failure says something of how much there was: a threshold on counts fails
 //! with any smaller load, and would say nothing. Of too much, so that the run was ended for it, less load says the
 //! same.
@@ -189,6 +192,8 @@ struct Search<'a, S> {
     base: &'a Case,
     options: RunOptions,
     aspect: Aspect,
+    /// The system without its mistake, where it is known and passes what is shrunk.
+    healthy: Option<&'static str>,
     effort: Effort,
     runs: u64,
     events: u64,
@@ -250,6 +255,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
             base: case,
             options,
             aspect,
+            healthy: None,
             effort,
             runs: 0,
             events: 0,
@@ -259,6 +265,9 @@ impl<S: Clone + Send + 'static> Suite<S> {
             progress,
         };
         let whole = Candidate { schedule, ..search.best.clone() };
+        search.healthy = self
+            .healthy(&case.system)
+            .filter(|healthy| search.case(&whole).is_ok_and(|case| search.passes(healthy, &case)));
         if search.tries(whole) != Some(true) {
             return Err(NotShrunk::DoesNotReplay);
         }
@@ -320,7 +329,8 @@ impl<S: Clone + Send + 'static> Search<'_, S> {
         let finished = self.suite.run_with(&case, self.options.clone());
         self.runs += 1;
         self.events += finished.record.events;
-        let fails = self.failure(&finished).is_some();
+        let fails = self.failure(&finished).is_some()
+            && self.healthy.is_none_or(|healthy| self.passes(healthy, &case));
         if fails {
             // Decisions that never came up are none.
             let decisions = finished.record.decisions.clone();
@@ -338,6 +348,18 @@ impl<S: Clone + Send + 'static> Search<'_, S> {
             news: fails.then_some((&self.best_case, &self.best_run)),
         });
         Some(fails)
+    }
+
+    /// Whether another system passes the case, as far as that says something of a smaller load.
+    fn passes(&mut self, system: &str, case: &Case) -> bool {
+        let case = Case { system: system.to_owned(), ..case.clone() };
+        let finished = self.suite.run_with(&case, self.options.clone());
+        self.runs += 1;
+        self.events += finished.record.events;
+        let thresholds = self.base.scenario.thresholds();
+        let counts =
+            |failure: &Failure| Aspect::of(failure, &finished.record, thresholds).bears_less_load();
+        !finished.verdict.failures.iter().any(counts)
     }
 
     fn case(&self, candidate: &Candidate) -> Result<Case, InputError> {

@@ -27,6 +27,17 @@ pub struct Audit {
     pub open: u64,
 }
 
+impl std::fmt::Display for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { active, waiting, live, unclosed, open } = self;
+        write!(
+            f,
+            "{active} slots are given, {waiting} starts wait; {live} conversations are held, {open} are open in the \
+             store, {unclosed} ends are not written down"
+        )
+    }
+}
+
 impl GatewayBot {
     /// From here on every conversation is written into the ledger.
     pub fn keep_ledger(&self) {

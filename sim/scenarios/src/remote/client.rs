@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use conversation_manager::UserId;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -33,9 +33,15 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// How often a user looks whether the bot has ended a conversation.
 pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
+/// Between two tries.
+const LEAST_PAUSE: Duration = Duration::from_millis(1);
+
 /// How many requests are tried again at one instant.
 pub const RETRIED_AT_ONCE: Metric =
     Metric::gauge("retried_at_once", "requests that are tried again at one instant");
+
+/// Hears a body as it comes.
+pub(super) type Hears<'a> = dyn Fn(&[u8]) + Send + Sync + 'a;
 
 /// What is asked.
 pub(super) struct Question<'a> {
@@ -48,11 +54,21 @@ pub(super) struct Question<'a> {
     pub(super) takes: Duration,
     /// Whether it says whose it is.
     pub(super) token: bool,
+    /// Is told what has come of the body, as it comes: it may break off.
+    pub(super) hears: Option<&'a Hears<'a>>,
 }
 
 impl<'a> Question<'a> {
     pub(super) fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, key: None, body: None, takes: Duration::ZERO, token: true }
+        Self {
+            method,
+            path,
+            key: None,
+            body: None,
+            takes: Duration::ZERO,
+            token: true,
+            hears: None,
+        }
     }
 }
 
@@ -186,7 +202,19 @@ impl Client {
             // No try goes on beyond the deadline.
             let left = (self.settings.deadline + question.takes).saturating_sub(self.now() - began);
             let patience = left.min(self.settings.timeout + question.takes);
+            self.tell(|| {
+                let again = if tries == 0 { "" } else { " again" };
+                // In the column of a user it is that user who asks.
+                let name = user.as_str();
+                let who = if name.starts_with("user-") { "" } else { &format!(" as {name}") };
+                format!("asks{again}{who}: {} {}", question.method, question.path)
+            });
             let answer = tokio::time::timeout(patience, once).await;
+            self.tell(|| match &answer {
+                Ok(Ok(answer)) => format!("is answered: {}", answer.status.as_u16()),
+                Ok(Err(_)) => "the connection breaks".to_owned(),
+                Err(_) => format!("has no answer within {patience:?}"),
+            });
             let again = match &answer {
                 Ok(Ok(answer)) => may_change(answer),
                 Ok(Err(_)) | Err(_) => true,
@@ -201,8 +229,16 @@ impl Client {
                 };
             }
             tries += 1;
-            tokio::time::sleep(pause).await;
+            // Not at the same instant: who asks again and again without a pause asks before any time has passed.
+            tokio::time::sleep(pause.max(LEAST_PAUSE)).await;
             self.count_at_once();
+        }
+    }
+
+    /// Says what a user does and hears, for the explanation of a failure; what auditors do is no part of it.
+    pub(super) fn tell(&self, what: impl FnOnce() -> String) {
+        if self.ledger.is_kept() && tracing::enabled!(tracing::Level::DEBUG) {
+            tracing::debug!("{}", what());
         }
     }
 
@@ -261,9 +297,17 @@ impl Client {
         };
         let answer = connection.send.send_request(request.body(Full::new(body))?).await?;
         let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
+        let (mut rest, mut body) = (answer.into_body(), BytesMut::new());
+        while let Some(frame) = rest.frame().await {
+            if let Ok(piece) = frame?.into_data() {
+                body.extend_from_slice(&piece);
+                if let Some(hears) = question.hears {
+                    hears(&body);
+                }
+            }
+        }
         self.keep(user, connection);
-        Ok(Answer { status, body })
+        Ok(Answer { status, body: body.freeze() })
     }
 
     async fn connect(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {

@@ -9,6 +9,7 @@
 //! | `client` | a client as one would write it: connections that are kept, deadlines, retries under one key |
 //! | `talk` | a conversation over it |
 //! | `ledger` | what its users were told |
+//! | `mistake` | one that the zoo plants in the gateway |
 //! | `audit` | what only an auditor asks |
 //! | `process` | the same gateway in a process of its own, for the real clock |
 //! | `real` | the bot over that process |
@@ -16,6 +17,7 @@
 mod audit;
 mod client;
 mod ledger;
+mod mistake;
 pub mod process;
 mod real;
 mod server;
@@ -24,6 +26,7 @@ mod talk;
 use std::sync::Arc;
 use std::time::Duration;
 
+use conversation_manager::gateway::planted::Planted;
 use conversation_manager::{Limits, UserId};
 use hyperlapse::Sim;
 use hyperlapse::net::NetworkOptions;
@@ -34,6 +37,7 @@ pub use audit::Audit;
 pub use client::RETRIED_AT_ONCE;
 use client::{Client, Wire};
 pub use ledger::Entry;
+use mistake::Mistake;
 pub use real::RealGatewayBot;
 pub use server::Server;
 pub use talk::RemoteTalk;
@@ -48,6 +52,7 @@ pub struct GatewayBot {
     /// Patient, whatever the scenario says of clients.
     auditor: Arc<Client>,
     lateness: Duration,
+    _mistake: Option<Mistake>,
 }
 
 impl GatewayBot {
@@ -65,7 +70,16 @@ impl GatewayBot {
         let (client, auditor) = (client(settings.clone()), client(ClientSettings::default()));
         // There and back, twice (a connection has to be made first), and how often a user looks whether it is over.
         let lateness = 4 * longest(network) + client::LOOKS_EVERY + Duration::from_millis(2);
-        Self { server, client, auditor, lateness }
+        Self { server, client, auditor, lateness, _mistake: None }
+    }
+
+    /// The same, of a gateway with a mistake.
+    ///
+    /// # Panics
+    /// As [`GatewayBot::in_run`].
+    pub fn mistaken(limits: Limits, sim: &Sim, mistake: Planted) -> Self {
+        let mistake = Mistake::plant(mistake);
+        Self { _mistake: Some(mistake), ..Self::in_run(limits, sim) }
     }
 }
 

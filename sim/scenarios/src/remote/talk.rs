@@ -1,5 +1,6 @@
 //! A conversation over the network.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,10 +61,20 @@ impl RemoteTalk {
         let (path, body, key) =
             (self.path("/messages"), json!({ "text": text }), self.client.key(&self.user));
         self.client.ledger().sent(self.id, &text);
+        // What is said to be accepted is, whatever becomes of the rest of the answer.
+        let accepted = AtomicBool::new(false);
+        let hears = |body: &[u8]| {
+            if !accepted.load(Ordering::Relaxed) && Events::of(body).accepted {
+                accepted.store(true, Ordering::Relaxed);
+                self.client.tell(|| format!("hears that {message} is accepted"));
+                self.acknowledge("user", &text);
+            }
+        };
         let question = Question {
             key: Some(&key),
             body: Some(&body),
             takes: work,
+            hears: Some(&hears),
             ..Question::new(Method::POST, &path)
         };
         let answer = self.client.ask(&self.user, question).await?;
@@ -71,9 +82,6 @@ impl RemoteTalk {
             return Err(reason(&answer.json()));
         }
         let events = Events::of(&answer.body);
-        if events.accepted {
-            self.acknowledge("user", &text);
-        }
         match events.end {
             End::Done => {
                 self.acknowledge("bot", &events.said);
@@ -189,7 +197,7 @@ impl Events {
     fn of(body: &[u8]) -> Self {
         let text = String::from_utf8_lossy(body);
         let (mut accepted, mut said, mut end) = (false, String::new(), End::CutOff);
-        for event in text.split("\n\n") {
+        for event in text.split_inclusive("\n\n").filter(|event| event.ends_with("\n\n")) {
             let field = |name: &str| {
                 event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
             };

@@ -3,11 +3,14 @@
 //! All are the same handmade bot with one [`Mistake`], of a kind that passes a review. Without a mistake
 //! the handmade bot holds every scenario, so that what is found is the mistake and nothing else. Adding a
 //! member is a file with its mistake and a line in [`MEMBERS`].
+//!
+//! Beside them are [gateways of production](GATEWAYS) with one mistake planted in each, for the scenarios of what may fail.
 
 mod check_then_act;
 mod double_return;
 mod drain_misses_queued;
 mod expiry_outside_lock;
+mod gateways;
 mod handmade;
 mod head_of_line;
 mod leak_on_cancel;
@@ -26,6 +29,7 @@ use std::sync::Arc;
 use conversation_manager::Limits;
 
 use crate::bot::System;
+pub use gateways::{BrokenGateway, GATEWAYS};
 pub use handmade::{Handmade, Mistake, NoMistake};
 
 /// A system of the zoo.

@@ -9,7 +9,7 @@ use super::{
     Chaos, IN_ORDER, NOTHING_LOST, NOTHING_TWICE, OTHERS_ARE_HIDDEN, RECOVERS, REPLIES_ARE_WHOLE,
     SLOTS_ARE_CONVERSATIONS,
 };
-use crate::bot::Message;
+use crate::bot::{Message, Reason};
 use crate::remote::{Audit, Entry};
 use crate::scripts::NOTHING_LEFT;
 use crate::settings::ManagerSettings;
@@ -63,9 +63,17 @@ pub(super) async fn slots(chaos: &Chaos) {
         audit.unclosed == 0 && audit.active == audit.live && audit.live == audit.open
     };
     let last = until(chaos, SETTLES_WITHIN, settled).await;
-    chaos.sim.check_with(&SLOTS_ARE_CONVERSATIONS, last.as_ref().is_ok_and(settled), || {
-        format!("{last:?}")
-    });
+    chaos
+        .sim
+        .check_with(&SLOTS_ARE_CONVERSATIONS, last.as_ref().is_ok_and(settled), || counted(&last));
+}
+
+/// What was counted in the end, in words.
+fn counted(last: &Result<Audit, Reason>) -> String {
+    match last {
+        Ok(audit) => audit.to_string(),
+        Err(why) => format!("the gateway does not say: {why}"),
+    }
 }
 
 /// Asks again and again until it is so, or the time is over; what was heard last.
@@ -173,5 +181,5 @@ pub(super) async fn nothing_left(chaos: &Chaos) {
         chaos.sim.sleep(limits.idle_timeout).await;
     }
     let last = until(chaos, within, empty).await;
-    chaos.sim.check_with(&NOTHING_LEFT, last.as_ref().is_ok_and(empty), || format!("{last:?}"));
+    chaos.sim.check_with(&NOTHING_LEFT, last.as_ref().is_ok_and(empty), || counted(&last));
 }
