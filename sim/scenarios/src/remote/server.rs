@@ -232,7 +232,8 @@ impl Responder for Echo {
         Box::pin(async move {
             let work = turn.text.split_once(' ').and_then(|(work, _)| work.parse().ok());
             let (began, work) = (Instant::now(), Duration::from_nanos(work.unwrap_or(0)));
-            let half = turn.text.floor_char_boundary(turn.text.len() / 2);
+            let middle = turn.text.len() / 2;
+            let half = (0..=middle).rev().find(|at| turn.text.is_char_boundary(*at)).unwrap_or(0);
             sleep_until(began + work / 2).await;
             reply.send(&turn.text[..half])?;
             sleep_until(began + work).await;
