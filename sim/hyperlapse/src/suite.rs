@@ -88,6 +88,8 @@ pub struct Suite<S> {
     scripts: Vec<(Entry, &'static [Property], Body<S>)>,
     vocabulary: Vocabulary,
     scenarios: Vec<Shipped>,
+    // Only the command asks.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     calibrates: Option<&'static str>,
 }
 

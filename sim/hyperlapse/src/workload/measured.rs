@@ -154,6 +154,7 @@ impl Row {
 
 /// What stands in such a file of these metrics: of all operations, of each kind and tag, and of the trends of times of the
 /// project's own.
+#[cfg(feature = "cli")]
 pub(crate) fn csv(metrics: &Metrics) -> String {
     let mut text = format!("{HEADER}\n");
     operations(&mut text, "", &metrics.operations);
@@ -176,6 +177,7 @@ pub(crate) fn csv(metrics: &Metrics) -> String {
     text
 }
 
+#[cfg(feature = "cli")]
 fn operations(text: &mut String, of: &str, metrics: &OperationMetrics) {
     times(text, &format!("response{of}"), &metrics.response);
     if metrics.service != metrics.response {
@@ -184,16 +186,19 @@ fn operations(text: &mut String, of: &str, metrics: &OperationMetrics) {
     times(text, &format!("queue_wait{of}"), &metrics.queue_wait);
 }
 
+#[cfg(feature = "cli")]
 fn times(text: &mut String, metric: &str, of: &LatencyRecord) {
     buckets(text, metric, &of.buckets, of.min_ns, of.max_ns);
 }
 
+#[cfg(feature = "cli")]
 fn trend(text: &mut String, metric: &str, value: &CustomValue) {
     if let CustomValue::Trend(trend) = value {
         buckets(text, metric, &trend.buckets, trend.min, trend.max);
     }
 }
 
+#[cfg(feature = "cli")]
 fn buckets(text: &mut String, metric: &str, buckets: &[(u64, u64)], min: u64, max: u64) {
     let plain = !metric.contains([',', '"', '\n']);
     let metric =
