@@ -5,6 +5,7 @@
 //! HdrHistogram's buckets have them, by the highest that a bucket holds: none is off by more than a thousandth.
 
 use std::cell::RefCell;
+#[cfg(feature = "cli")]
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use super::recorded_arrivals::{cells, lines};
 use crate::input::{InputError, Source};
+#[cfg(feature = "cli")]
 use crate::metrics::{CustomValue, LatencyRecord, MetricUnit, Metrics, OperationMetrics};
 use crate::random::{RandomExt, StreamRng};
 use crate::units;
