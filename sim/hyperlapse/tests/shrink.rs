@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use hyperlapse::decision::StrategyChoice;
 use hyperlapse::{
-    Build, Effort, NotShrunk, Property, RunOptions, SeedFile, Shrunk, Sim, Suite, compare_replay,
-    report,
+    Build, Effort, FailureKind, NotShrunk, Property, RunOptions, SeedFile, Shrunk, Sim, Suite,
+    compare_replay, report,
 };
 use tokio::sync::Mutex;
 
@@ -161,6 +161,18 @@ fn a_failure_that_speaks_of_how_much_there_was_keeps_its_load() {
     plain.strategy = Some(StrategyChoice::None);
     let nothing = suite.shrink(&plain, options, never, effort, &mut |_| {});
     assert_eq!(nothing.unwrap_err(), NotShrunk::NothingToShrink);
+}
+
+#[test]
+fn a_fault_that_never_struck_is_not_taken_for_a_system_that_is_not_deterministic() {
+    let suite = suite();
+    let faults = r#"faults=[{ kind = "panic", site = "nowhere", rate = 1.0 }]"#.parse().unwrap();
+    let case = suite.case("few", None, &[faults]).unwrap();
+    let failures = suite.run(&case, 0).verdict.failures;
+    let never = failures.iter().find(|failure| failure.kind == FailureKind::Fault);
+    assert!(never.is_some());
+    let outcome = suite.shrink(&case, RunOptions::seed(0), never, Effort::default(), &mut |_| {});
+    assert_eq!(outcome.unwrap_err(), NotShrunk::NeverStruck);
 }
 
 #[test]

@@ -116,6 +116,9 @@ pub enum NotShrunk {
         "it takes no decisions, and a failure of this sort says something of how much load there was"
     )]
     NothingToShrink,
+    /// What failed is that a fault never struck: that is no decision, and a replay asks for none.
+    #[error("what is missing in it, a fault that never struck, cannot be cut down")]
+    NeverStruck,
 }
 
 /// A smaller run to try.
@@ -236,6 +239,9 @@ impl<S: Clone + Send + 'static> Suite<S> {
         let failure = failures.iter().find(wanted).ok_or(NotShrunk::Passed)?.clone();
         if failure.kind == FailureKind::Hang {
             return Err(NotShrunk::Hangs(options.hang_after.as_secs()));
+        }
+        if failure.kind == FailureKind::Fault {
+            return Err(NotShrunk::NeverStruck);
         }
         if first.record.decisions_total > first.record.decisions.len() as u64 {
             return Err(NotShrunk::TooManyDecisions);

@@ -103,11 +103,6 @@ impl Server {
         lock(&self.life.manager).as_ref().map(f)
     }
 
-    /// Whether anybody serves.
-    pub fn is_up(&self) -> bool {
-        lock(&self.life.manager).is_some()
-    }
-
     /// Slots that are given at this moment; `None` while nobody serves.
     pub fn active(&self) -> Option<u64> {
         self.with_manager(|manager| manager.stats().active)
