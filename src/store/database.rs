@@ -1,6 +1,6 @@
 //! The connection, and how writes are committed on it: a group of them in one transaction, each for itself.
 //!
-//! Each write of a group stands in a savepoint, so one that fails leaves the others as they are. Nobody is answered before
+//! Each write of a group stands in a savepoint, so one that fails leaves the others as they are; one alone needs none. Nobody is answered before
 //! the group is committed; if that fails, everybody hears why and nothing of it is stored. SQLite may also answer an error in
 //! the middle (a full disk) by rolling the whole transaction back: then the writes are done again, each in a transaction
 //! of its own, and only those that fail by themselves fail.
@@ -66,6 +66,8 @@ pub(super) fn pending<T: Send + 'static>(
 enum Applied {
     /// Every write was applied, or failed for itself and left nothing.
     Each,
+    /// The only one failed for itself, and the transaction is over: nothing is left to commit.
+    Refused,
     /// SQLite rolled all of them back.
     RolledBack,
 }
@@ -118,8 +120,13 @@ impl Database {
     fn attempt(&mut self, writes: &mut [Box<dyn Write>]) -> Result<bool, StoreError> {
         let before = self.connection.total_changes();
         self.execute("BEGIN IMMEDIATE", [])?;
-        let done = self.apply_each(writes).and_then(|applied| match applied {
+        let applied = match &mut *writes {
+            [alone] => self.apply_alone(alone.as_mut()),
+            group => self.apply_each(group),
+        };
+        let done = applied.and_then(|applied| match applied {
             Applied::Each => self.execute("COMMIT", []).map(|_| true),
+            Applied::Refused => Ok(true),
             Applied::RolledBack => Ok(false),
         });
         if done.is_err() && !self.connection.is_autocommit() {
@@ -132,24 +139,39 @@ impl Database {
         done
     }
 
+    fn apply_alone(&self, write: &mut dyn Write) -> Result<Applied, StoreError> {
+        match self.apply(write)? {
+            Some(true) => Ok(Applied::Each),
+            Some(false) => self.execute("ROLLBACK", []).map(|_| Applied::Refused),
+            None => Ok(Applied::RolledBack),
+        }
+    }
+
     fn apply_each(&self, writes: &mut [Box<dyn Write>]) -> Result<Applied, StoreError> {
         for write in writes {
             self.execute("SAVEPOINT one", [])?;
-            let went_well = write.apply(self);
-            if self.connection.is_autocommit() {
-                if went_well {
-                    // Cannot be; but nobody must be told that it is stored.
-                    let detail = "the transaction ended before its time".to_owned();
-                    return Err(StoreError::Refused { detail, code: -1 });
-                }
-                return Ok(Applied::RolledBack);
-            }
-            if !went_well {
-                self.execute("ROLLBACK TO one", [])?;
+            match self.apply(write.as_mut())? {
+                Some(true) => {}
+                Some(false) => drop(self.execute("ROLLBACK TO one", [])?),
+                None => return Ok(Applied::RolledBack),
             }
             self.execute("RELEASE one", [])?;
         }
         Ok(Applied::Each)
+    }
+
+    /// Whether it went well; `None` when SQLite rolled the whole transaction back because of it.
+    fn apply(&self, write: &mut dyn Write) -> Result<Option<bool>, StoreError> {
+        let went_well = write.apply(self);
+        if !self.connection.is_autocommit() {
+            return Ok(Some(went_well));
+        }
+        if went_well {
+            // Cannot be; but nobody must be told that it is stored.
+            let detail = "the transaction ended before its time".to_owned();
+            return Err(StoreError::Refused { detail, code: -1 });
+        }
+        Ok(None)
     }
 
     /// Runs one statement, which stays compiled. Returns how many rows it changed.

@@ -172,6 +172,7 @@ fn a_folder_that_is_missing_or_a_file_system_that_is_unknown_is_named() {
         folder.options().vfs("no-such-file-system"),
         StoreOptions::new(""),
         StoreOptions::new(":memory:"),
+        StoreOptions::new("file:conversations?mode=memory"),
     ] {
         let path = options.path.clone();
         match Store::spawn(options).unwrap_err() {
@@ -183,6 +184,7 @@ fn a_folder_that_is_missing_or_a_file_system_that_is_unknown_is_named() {
         }
     }
     assert!(!folder.0.path().join("missing").exists());
+    assert!(!std::path::Path::new(":memory:").exists(), "a refused name leaves nothing behind");
 }
 
 #[tokio::test]

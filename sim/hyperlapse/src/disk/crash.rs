@@ -73,7 +73,7 @@ pub(super) fn left_of(file: &File, tear: &Tear, rng: &mut StreamRng, told: &mut 
         return image;
     }
     let mood = Mood::draw(file.unsynced.len() as u64, rng);
-    for (index, change) in file.unsynced.iter().enumerate() {
+    for (index, (change, bytes)) in file.changes().enumerate() {
         if change.forgotten {
             told.lost += 1;
             continue;
@@ -87,11 +87,11 @@ pub(super) fn left_of(file: &File, tear: &Tear, rng: &mut StreamRng, told: &mut 
         match (&change.what, &fate) {
             (What::Length(length), Fate::Kept) => image.resize(*length, 0),
             (What::Length(_), _) => {}
-            (What::Write { offset, bytes }, Fate::Kept) => write(&mut image, *offset, bytes),
-            (What::Write { offset, bytes }, Fate::Torn) => {
+            (What::Write { offset, .. }, Fate::Kept) => write(&mut image, *offset, bytes),
+            (What::Write { offset, .. }, Fate::Torn) => {
                 torn(&mut image, *offset, bytes, tear, rng);
             }
-            (What::Write { offset, bytes }, Fate::Lost) => {
+            (What::Write { offset, .. }, Fate::Lost) => {
                 // A length may be written before the bytes that it is there for.
                 let end = offset + bytes.len();
                 if tear.tearing >= Tearing::Sectors && image.len() < end && rng.chance(1, 8) {

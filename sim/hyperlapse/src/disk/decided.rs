@@ -51,7 +51,7 @@ impl Disk {
                 DiskOpKind::Sync | DiskOpKind::SyncDirectory => &sites[2],
                 _ => &sites[1],
             };
-            let (kind, amount) = strikes(&sim, &current_address(), site, kinds(op.kind)).pop()?;
+            let (kind, amount) = strikes(&sim, current_address, site, kinds(op.kind)).pop()?;
             let time = Duration::from_millis(amount.into());
             Some(match kind {
                 DecisionKind::Slow => DiskFault::Slow(time),

@@ -50,7 +50,7 @@ pub(super) struct File {
     pub(super) now: Vec<u8>,
     pub(super) durable: Vec<u8>,
     pub(super) unsynced: Vec<Change>,
-    unsynced_bytes: usize,
+    written: Written,
     pub(super) locks: Locks,
     handles: u32,
     named: bool,
@@ -66,23 +66,32 @@ pub(super) struct Change {
 
 #[derive(Debug)]
 pub(super) enum What {
-    Write { offset: usize, bytes: Box<[u8]> },
+    Write { offset: usize, length: usize },
     Length(usize),
 }
 
 impl What {
     fn size(&self) -> usize {
         match self {
-            What::Write { bytes, .. } => bytes.len(),
+            What::Write { length, .. } => *length,
             What::Length(_) => 0,
         }
     }
+}
 
-    /// Does it to an image of the file.
-    fn apply(&self, image: &mut Vec<u8>) {
-        match self {
-            What::Write { offset, bytes } => write(image, *offset, bytes),
-            What::Length(length) => image.resize(*length, 0),
+/// The bytes of unsynced writes, one behind the other: a database syncs after a few pages, and a box for each of them took a
+/// twentieth of its simulation.
+#[derive(Debug, Default)]
+struct Written(Vec<u8>);
+
+impl Written {
+    /// What is kept for the next writes, once all of these are durable.
+    const SPARE: usize = 1 << 20;
+
+    fn forget(&mut self, bytes: usize) {
+        self.0.drain(..bytes);
+        if self.0.is_empty() {
+            self.0.shrink_to(Self::SPARE);
         }
     }
 }
@@ -104,7 +113,8 @@ impl File {
             return;
         }
         write(&mut self.now, offset, bytes);
-        self.changed(What::Write { offset, bytes: bytes.into() });
+        self.written.0.extend_from_slice(bytes);
+        self.changed(What::Write { offset, length: bytes.len() });
     }
 
     pub(super) fn set_length(&mut self, length: usize) {
@@ -116,9 +126,8 @@ impl File {
     }
 
     fn changed(&mut self, what: What) {
-        self.unsynced_bytes += what.size();
         self.unsynced.push(Change { what, forgotten: false });
-        if self.unsynced_bytes > UNSYNCED_BYTES {
+        if self.written.0.len() > UNSYNCED_BYTES {
             let half = self.unsynced.len().div_ceil(2);
             self.write_back(half);
         }
@@ -133,12 +142,29 @@ impl File {
     }
 
     fn write_back(&mut self, changes: usize) {
+        let mut at = 0;
         for change in self.unsynced.drain(..changes) {
-            self.unsynced_bytes -= change.what.size();
-            if !change.forgotten {
-                change.what.apply(&mut self.durable);
+            let from = at;
+            at += change.what.size();
+            match change.what {
+                _ if change.forgotten => {}
+                What::Write { offset, .. } => {
+                    write(&mut self.durable, offset, &self.written.0[from..at]);
+                }
+                What::Length(length) => self.durable.resize(length, 0),
             }
         }
+        self.written.forget(at);
+    }
+
+    /// What is not durable, in order, each write with its bytes.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&Change, &[u8])> {
+        let mut rest = self.written.0.as_slice();
+        self.unsynced.iter().map(move |change| {
+            let (bytes, others) = rest.split_at(change.what.size());
+            rest = others;
+            (change, bytes)
+        })
     }
 
     /// The bytes that a sync would make durable.
@@ -159,9 +185,12 @@ impl File {
                 *byte ^= 1 << bit;
             }
         }
-        for change in &mut self.unsynced {
-            if let What::Write { offset, bytes } = &mut change.what
-                && let Some(byte) = at.checked_sub(*offset).and_then(|at| bytes.get_mut(at))
+        let mut rest = self.written.0.as_mut_slice();
+        for change in &self.unsynced {
+            let (bytes, others) = rest.split_at_mut(change.what.size());
+            rest = others;
+            if let What::Write { offset, .. } = change.what
+                && let Some(byte) = at.checked_sub(offset).and_then(|at| bytes.get_mut(at))
             {
                 *byte ^= 1 << bit;
             }

@@ -50,7 +50,9 @@ pub use turmoil_net::shim::tokio::net::{TcpListener, TcpStream};
 use crate::clock::Clock;
 use crate::world::Sim;
 pub use options::{LinkOptions, NetworkOptions};
-pub(crate) use state::{before_poll, end, ended, moved, parking, spawned};
+#[cfg(tokio_unstable)]
+pub(crate) use state::{before_poll, ended, spawned};
+pub(crate) use state::{end, moved, parking};
 
 /// Why there is no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

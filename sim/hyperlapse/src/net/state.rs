@@ -290,9 +290,9 @@ impl State {
         const OF_A_PACKET: &[DecisionKind] =
             &[DecisionKind::Cut, DecisionKind::Lose, DecisionKind::Slow];
         let index = way.from * self.hosts.len() + way.to;
-        let owner = self.owner(way.flow);
-        let both = strikes(&self.sim, &owner, &self.links[index].both, OF_A_PACKET);
-        let one_way = strikes(&self.sim, &owner, &self.links[index].site, OF_A_PACKET);
+        let owner = || self.owner(way.flow);
+        let both = strikes(&self.sim, owner, &self.links[index].both, OF_A_PACKET);
+        let one_way = strikes(&self.sim, owner, &self.links[index].site, OF_A_PACKET);
         let mut fate = fate;
         let directed = one_way.into_iter().map(|struck| (struck, false));
         for ((kind, ms), both) in both.into_iter().map(|struck| (struck, true)).chain(directed) {
@@ -318,9 +318,8 @@ impl State {
 
     /// The host that has got a packet may crash of it.
     fn crash_by_chance(&mut self, way: Way) {
-        let owner = self.owner(way.flow);
         let name = &self.hosts[way.to].name;
-        for (_, ms) in strikes(&self.sim, &owner, name, &[DecisionKind::Crash]) {
+        for (_, ms) in strikes(&self.sim, || self.owner(way.flow), name, &[DecisionKind::Crash]) {
             self.crash(way.to, Duration::from_millis(ms.into()));
         }
     }

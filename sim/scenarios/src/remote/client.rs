@@ -344,12 +344,19 @@ impl Client {
     }
 }
 
+/// What is read at once: most answers are shorter.
+const READ_BYTES: usize = 2048;
+
 /// A connection over this stream.
 async fn over<S>(stream: S) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (send, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // The simulated socket clears what it may fill at each read; hyper's own guess is many times an answer.
+    let (send, connection) = http1::Builder::new()
+        .read_buf_exact_size(Some(READ_BYTES))
+        .handshake(TokioIo::new(stream))
+        .await?;
     let driver = tokio::spawn(async move {
         // Whoever waits for an answer hears of an error there.
         let _ = connection.await;
@@ -360,12 +367,12 @@ where
 /// Whether the same request may be answered otherwise in a moment: the first try is still under way, or the service
 /// cannot for now. One that stops will not.
 fn may_change(answer: &Answer) -> bool {
-    let problem = answer.json();
     match answer.status {
         StatusCode::CONFLICT => {
+            let problem = answer.json();
             matches!(problem["code"].as_str(), Some("start_in_progress" | "turn_in_progress"))
         }
-        StatusCode::SERVICE_UNAVAILABLE => problem["code"] != "draining",
+        StatusCode::SERVICE_UNAVAILABLE => answer.json()["code"] != "draining",
         _ => false,
     }
 }

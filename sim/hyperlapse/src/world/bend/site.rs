@@ -106,11 +106,11 @@ fn visit(
 }
 
 /// What strikes where `owner` comes by a site of the network, of a host or of a disk, of these kinds: each with its amount. It is
-/// told; what it does is up to who asks.
+/// told; what it does is up to who asks. Nobody asks who `owner` is where no such fault can strike.
 #[cfg(any(feature = "network", feature = "disk"))]
 pub(crate) fn strikes(
     sim: &crate::world::Sim,
-    owner: &Address,
+    owner: impl FnOnce() -> Address,
     site: &str,
     kinds: &[DecisionKind],
 ) -> Vec<(DecisionKind, u32)> {
@@ -118,12 +118,13 @@ pub(crate) fn strikes(
         return Vec::new();
     }
     let shared = sim.shared();
-    let visitor = Visitor { actor: Address::clone(owner), iteration: None, kind: None };
+    let owner = owner();
+    let visitor = Visitor { actor: Address::clone(&owner), iteration: None, kind: None };
     let struck = visit(shared, &visitor, site, kinds);
     for decision in &struck {
         place::decided(decision);
         let name = format!("{} at {site}", decision.kind.text());
-        shared.emit(context::actor_of(owner), EventKind::Fault(name.into()));
+        shared.emit(context::actor_of(&owner), EventKind::Fault(name.into()));
     }
     struck.into_iter().map(|decision| (decision.kind, decision.amount)).collect()
 }
