@@ -4,6 +4,8 @@
 //! and empty counts as not set. A value that cannot be used is an error that names its variable, never a default.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::decision::StrategyChoice;
@@ -111,6 +113,29 @@ pub(crate) fn hang_after(text: &str) -> Result<Duration, String> {
         true => Err("expected a time above zero: every run would be given up at once".to_owned()),
         false => Ok(time),
     }
+}
+
+/// Reads how many runs go side by side.
+///
+/// # Errors
+/// Says what was expected.
+pub(crate) fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1".to_owned())
+}
+
+/// Reads the seeds of a sweep.
+///
+/// # Errors
+/// Says what was expected.
+pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let expected = || format!("expected two seeds such as 0..1000, each at most {MAX_SEED}");
+    let (from, to) = text.split_once("..").ok_or_else(expected)?;
+    let seed = |text: &str| seed(text.trim()).map_err(|_| expected());
+    let (from, to) = (seed(from)?, seed(to)?);
+    if from >= to {
+        return Err(format!("there is no seed from {from} up to, not including, {to}"));
+    }
+    Ok(from..to)
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@
 //! | --- | --- |
 //! | scenarios as data, their files, `--set` | [`Scenario`], [`Suite`], [`Override`] |
 //! | who arrives when | [`Workload`] and its models, [`Plan`] |
+//! | a test of `cargo test` on many seeds | `#[hyperlapse::test]`, [`Test`] |
 //! | one run | [`run`], [`Sim`], [`User`], [`Operation`] |
 //! | seeded randomness in named streams | [`Streams`] |
 //! | what happened, in one hashed stream | [`Event`], [`Fingerprint`] |
@@ -135,6 +136,8 @@
 //! `cli` (default): `Suite::main` with argument parsing and the progress bar, and the resident memory of
 //! the process in records. A test that only calls [`run`] can leave it out.
 //!
+//! `macros` (default): the attribute `test`.
+//!
 //! `disk`: the module `disk`, a simulated disk under an unmodified SQLite. It compiles SQLite.
 
 pub mod alloc;
@@ -156,6 +159,7 @@ mod explain;
 mod guard;
 mod input;
 mod io;
+mod isolate;
 mod limit;
 mod metrics;
 #[cfg(feature = "network")]
@@ -175,6 +179,7 @@ mod shrink;
 mod suite;
 mod sweep;
 mod systematic;
+mod testing;
 mod threshold;
 mod unit;
 pub mod units;
@@ -219,6 +224,7 @@ pub use seed_file::{Expect, MAX_SEED, SEED_FILE_FORMAT, SeedFile};
 pub use shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 pub use suite::{Case, Entry, Finished, Suite};
 pub use systematic::CancelledEach;
+pub use testing::{Ending, Held, NotHeld, SEEDS, Seeds, Test, Untrue};
 pub use threshold::{
     Judgement, OverSeeds, Standing, SweepJudgement, Threshold, ThresholdError,
     catalogue as threshold_metrics, grammar as threshold_grammar,
@@ -235,3 +241,48 @@ pub use workload::{
 pub use world::{
     Drive, InjectedPanic, Interrupt, Observation, Operation, Reached, RunOptions, Sim, User, run,
 };
+
+/// Plays an async function on many seeds, as an ordinary test.
+///
+/// The function gets the run, [`Sim`], and may end with `()` or a `Result`. Whatever it finds broken (a panic or a failed assertion
+/// anywhere, also in tasks that it spawns, a [property](Property), a threshold, a hang) fails the test, with the seed, the
+/// smallest run that still fails, its story, and the line that replays it. Kept seed files are played first: see [`Test`].
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use hyperlapse::Sim;
+/// use tokio::sync::Mutex;
+///
+/// #[hyperlapse::test(seeds = 100)]
+/// async fn no_count_is_lost(_sim: Sim) {
+///     let count = Arc::new(Mutex::new(0));
+///     let tasks: Vec<_> = (0..10)
+///         .map(|_| {
+///             let count = Arc::clone(&count);
+///             tokio::spawn(async move { *count.lock().await += 1 })
+///         })
+///         .collect();
+///     for task in tasks {
+///         task.await.unwrap();
+///     }
+///     assert_eq!(*count.lock().await, 10);
+/// }
+/// ```
+///
+/// | option | what it says |
+/// | --- | --- |
+/// | `seeds = 500` | the seeds from 0, or a range: [`Test::seeds`] |
+/// | `workload = AllAtOnce::users(5)` | who arrives when, for [`Sim::drive`]: a value, or the entries of a scenario file's table as text |
+/// | `strategy = "random"` | what bends the runs: [`Test::strategy`] |
+/// | `decisions = ["yield", "cancel"]` | the kinds of decision that may: [`Test::decisions`] |
+/// | `thresholds = ["response.p95 < 300ms"]` | what each run must measure |
+/// | `properties = [ALL_BACK]` | what each run must check |
+/// | `deadline = "60s"` | virtual time in which a run must end; text or a `Duration` |
+/// | `scenario = include_str!("faults.toml")` | more of a scenario file: faults, kinds of users |
+/// | `isolate` | each run has a process of its own |
+/// | `crate = path` | where the framework is found, if not as `hyperlapse` |
+///
+/// Other attributes stay as they are: `#[ignore]`, `#[should_panic(expected = "…")]`, `#[cfg(…)]`.
+#[cfg(feature = "macros")]
+pub use hyperlapse_macros::test;

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use crate::build_info::Build;
 use crate::event::Event;
+use crate::input::{InputError, Source};
+use crate::scenario::overrides::Override;
 use crate::seed_file::{Expect, SeedFile};
-use crate::suite::Finished;
+use crate::suite::{Case, Finished, Suite};
 use crate::units;
 use crate::verdict::Failure;
 
@@ -36,6 +38,34 @@ pub fn compare(seed_file: &SeedFile, finished: &Finished) -> Replayed {
 fn same<'a>(seed_file: &SeedFile, finished: &'a Finished) -> Option<&'a Failure> {
     let (kind, name) = (seed_file.failure.kind, &seed_file.failure.name);
     finished.verdict.failures.iter().find(|failure| failure.kind == kind && failure.name == *name)
+}
+
+impl<S: Clone + Send + 'static> Suite<S> {
+    /// The case that a seed file tells of.
+    ///
+    /// # Errors
+    /// When the suite does not know its scenario or system, or something cannot be set.
+    pub fn replay_case(&self, seed_file: &SeedFile) -> Result<Case, InputError> {
+        let mut case =
+            self.case_told(seed_file, Some(&seed_file.system), &seed_file.overrides())?;
+        case.strategy = Some(seed_file.strategy()?);
+        Ok(case)
+    }
+
+    pub(crate) fn case_told(
+        &self,
+        seed_file: &SeedFile,
+        system: Option<&str>,
+        set: &[Override],
+    ) -> Result<Case, InputError> {
+        match &seed_file.text {
+            None => self.case(&seed_file.scenario, system, set),
+            Some(text) => {
+                let source = Source::new(format!("scenario {}", seed_file.scenario), text.as_str());
+                self.case_from(&source, system, set)
+            }
+        }
+    }
 }
 
 impl Replayed {

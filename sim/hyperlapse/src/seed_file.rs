@@ -112,6 +112,14 @@ fn is_none(strategy: &str) -> bool {
     strategy == "none"
 }
 
+/// The line that replays a seed file: see [`SeedFile::text`].
+pub(crate) fn replay_line(command: &str, file: &str) -> String {
+    match command.contains("{}") {
+        true => command.replace("{}", file),
+        false => format!("{command} replay {file}"),
+    }
+}
+
 /// What the replay of a seed file should come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,6 +158,17 @@ impl SeedFile {
             failure: finished.verdict.failures.first()?.clone(),
             build,
         })
+    }
+
+    /// The seed file of a run for one of its failures.
+    pub(crate) fn of_failure(
+        case: &Case,
+        finished: &Finished,
+        failure: &Failure,
+        build: Build,
+    ) -> Self {
+        let seed_file = Self::of(case, finished, build).expect("what was shrunk still fails");
+        Self { failure: failure.clone(), ..seed_file }
     }
 
     /// Reads a seed file.
@@ -228,13 +247,14 @@ impl SeedFile {
         overrides::in_order(self.set.iter().map(set).collect())
     }
 
-    /// The text of the file.
+    /// The text of the file. Replayed is it by `command replay FILE`, or by `command` with the file for the `{}` in it.
     ///
     /// # Panics
     /// Never: everything in it can be written as TOML.
     pub fn text(&self, command: &str) -> String {
         let mut text = String::from("# A failing run. It is replayed by\n");
-        writeln!(text, "#   {command} replay <this file>").expect("a string takes any text");
+        let line = replay_line(command, "<this file>");
+        writeln!(text, "#   {line}").expect("a string takes any text");
         text.push_str(&toml::to_string_pretty(self).expect("a seed file is plain data"));
         text
     }

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::decision::StrategyChoice;
 use crate::event::Keep;
 use crate::input::{InputError, Source};
+use crate::isolate::{self, Again};
 use crate::metrics::Metric;
 use crate::property::Property;
 use crate::record::Record;
@@ -25,6 +26,7 @@ use crate::scenario::overrides::{self, Override};
 use crate::scenario::schema;
 use crate::scenario::settings::SettingsTable;
 use crate::verdict::Verdict;
+use crate::workload::Workload;
 use crate::world::{self, RunOptions, Sim};
 
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -91,6 +93,8 @@ pub struct Suite<S> {
     // Only the command asks.
     #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     calibrates: Option<&'static str>,
+    /// How this executable is started again for a run of its own process.
+    again: Again,
 }
 
 impl<S> std::fmt::Debug for Suite<S> {
@@ -152,7 +156,19 @@ impl<S: Clone + Send + 'static> Suite<S> {
             vocabulary: Vocabulary::default(),
             scenarios: Vec::new(),
             calibrates: None,
+            again: Again::default(),
         }
+    }
+
+    /// A suite in a test binary, with this test in it.
+    pub(crate) fn in_test(self, name: &str) -> Self {
+        Self { again: Again::Test(name.to_owned()), ..self }
+    }
+
+    /// The workload of scenarios that have none.
+    pub(crate) fn workload(mut self, workload: Arc<dyn Workload>) -> Self {
+        self.vocabulary.workload = Some(workload);
+        self
     }
 
     /// A table of the suite's own in scenario files, read as `T`. Register it before any scenario.
@@ -459,9 +475,8 @@ impl<S: Clone + Send + 'static> Suite<S> {
     }
 
     pub(crate) fn run_with(&self, case: &Case, options: RunOptions) -> Finished {
-        #[cfg(feature = "cli")]
         if options.isolate {
-            return crate::cli::isolate::run(case, options);
+            return isolate::run(case, options, &self.again);
         }
         self.run_here(case, options)
     }

@@ -10,10 +10,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::clock::Clock;
 use crate::decision::StrategyChoice;
-use crate::environment::{hang_after, seed, strategy};
+use crate::environment::{hang_after, jobs, seed, seeds, strategy};
 use crate::report::{self, REPORTERS, Reporter};
 use crate::scenario::overrides::Override;
-use crate::seed_file::MAX_SEED;
 
 const EXIT_CODES: &str = "Exit codes: 0 all held; 1 a property or threshold failed; 2 usage or input; \
                           3 nondeterminism found; 70 a fault of our own.";
@@ -344,21 +343,6 @@ fn comparison_to(text: &str) -> Result<(CompareFormat, PathBuf), String> {
         format!("there is no format `{name}`: expected one of text, markdown, html, json")
     })?;
     Ok((format, PathBuf::from(path)))
-}
-
-fn jobs(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "expected a whole number from 1".to_owned())
-}
-
-fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let expected = || format!("expected two seeds such as 0..1000, each at most {MAX_SEED}");
-    let (from, to) = text.split_once("..").ok_or_else(expected)?;
-    let seed = |text: &str| seed(text.trim()).map_err(|_| expected());
-    let (from, to) = (seed(from)?, seed(to)?);
-    if from >= to {
-        return Err(format!("there is no seed from {from} up to, not including, {to}"));
-    }
-    Ok(from..to)
 }
 
 /// The error of an override is told without its picture: clap shows the argument itself.

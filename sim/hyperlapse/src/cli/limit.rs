@@ -17,7 +17,7 @@ pub(super) fn limit<S: Clone + Send + 'static>(
     args: &LimitArgs,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
-    super::isolate::check(args.isolate)?;
+    crate::isolate::check(args.isolate)?;
     let case = super::run::case(suite, &args.scenario, args.system.as_deref(), &args.set)?;
     let mut options = LimitOptions {
         vary: args.vary.clone(),

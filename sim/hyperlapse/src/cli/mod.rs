@@ -13,7 +13,6 @@
 //! | [`limit`] | `limit` |
 //! | [`real`] | `run --clock real`: what makes no sense there, and Ctrl-C |
 //! | [`compare`] | `compare` |
-//! | [`isolate`] | a run in a process of its own |
 //! | [`list`] | `list` |
 //! | [`init`] | `init`: a scenario file to begin with |
 //! | [`exit`] | what the exit code says |
@@ -23,7 +22,6 @@ mod calibrate;
 mod compare;
 mod environment;
 mod init;
-pub(crate) mod isolate;
 mod latencies;
 mod limit;
 mod list;
@@ -42,6 +40,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::input::InputError;
+use crate::isolate::{self, NotServed};
 use crate::suite::Suite;
 use args::{Args, Command};
 
@@ -71,6 +70,21 @@ impl From<InputError> for Stop {
     }
 }
 
+/// A run for the command that has started this one.
+fn isolated<S: Clone + Send + 'static>(suite: &Suite<S>) -> u8 {
+    let served = isolate::serve(suite);
+    if let Err(error) = &served {
+        complain(format_args!("{error}"));
+    }
+    let code = match served {
+        Ok(()) => exit::HELD,
+        Err(NotServed::Request(_)) => return exit::USAGE,
+        Err(NotServed::Case(_) | NotServed::Reply(_)) => exit::SOFTWARE,
+    };
+    // A thread that does not return from its poll must not hold the process up.
+    std::process::exit(i32::from(code))
+}
+
 impl<S: Clone + Send + 'static> Suite<S> {
     /// The command of this suite, for `fn main`: reads the process's arguments and does what they say.
     pub fn main(self) -> ExitCode {
@@ -86,7 +100,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
     pub fn main_with(&self, args: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> u8 {
         let args: Vec<OsString> = args.into_iter().collect();
         if args.get(1).is_some_and(|arg| arg == isolate::COMMAND) {
-            return isolate::serve(self, out);
+            return isolated(self);
         }
         let command = args
             .first()

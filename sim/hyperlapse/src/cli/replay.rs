@@ -7,9 +7,8 @@ use crate::event::Keep;
 use crate::input::{InputError, Source};
 use crate::replay::compare;
 use crate::report::{self, Detail};
-use crate::scenario::overrides::Override;
 use crate::seed_file::{Expect, SeedFile};
-use crate::suite::{Case, Suite};
+use crate::suite::Suite;
 use crate::verdict::{Failure, FailureKind};
 use crate::world::RunOptions;
 
@@ -18,7 +17,7 @@ pub(super) fn replay<S: Clone + Send + 'static>(
     args: &ReplayArgs,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
-    super::isolate::check(args.isolate)?;
+    crate::isolate::check(args.isolate)?;
     // All are read before any is run: a slip in the last one is not found after minutes.
     let mut cases = Vec::new();
     for path in &args.files {
@@ -77,34 +76,6 @@ pub(super) fn replay<S: Clone + Send + 'static>(
         });
     }
     Ok(code)
-}
-
-impl<S: Clone + Send + 'static> Suite<S> {
-    /// The case that a seed file tells of.
-    ///
-    /// # Errors
-    /// When the suite does not know its scenario or system, or something cannot be set.
-    pub fn replay_case(&self, seed_file: &SeedFile) -> Result<Case, InputError> {
-        let mut case =
-            self.case_told(seed_file, Some(&seed_file.system), &seed_file.overrides())?;
-        case.strategy = Some(seed_file.strategy()?);
-        Ok(case)
-    }
-
-    fn case_told(
-        &self,
-        seed_file: &SeedFile,
-        system: Option<&str>,
-        set: &[Override],
-    ) -> Result<Case, InputError> {
-        match &seed_file.text {
-            None => self.case(&seed_file.scenario, system, set),
-            Some(text) => {
-                let source = Source::new(format!("scenario {}", seed_file.scenario), text.as_str());
-                self.case_from(&source, system, set)
-            }
-        }
-    }
 }
 
 /// The error of a case that cannot be made, with its place in the seed file that tells of it.

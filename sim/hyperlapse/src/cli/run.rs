@@ -71,7 +71,7 @@ pub(super) fn run<S: Clone + Send + 'static>(
     args: &RunArgs,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
-    super::isolate::check(args.isolate)?;
+    crate::isolate::check(args.isolate)?;
     let mut cases = cases(suite, &args.scenarios, args.system.as_deref(), &args.set)?;
     for case in &mut cases {
         case.strategy = args.strategy.clone();

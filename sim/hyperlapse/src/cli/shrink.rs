@@ -89,32 +89,10 @@ fn told<S: Clone + Send + 'static>(
     out: Option<&Path>,
     command: &str,
 ) -> Result<Explained, Stop> {
-    let build = Build::of_binary(suite.name(), suite.version());
-    let seed_file = seed_file(&shrunk.case, &shrunk.finished, &shrunk.failure, build);
     let folder = out.unwrap_or_else(|| folder_of(original));
     let name = format!("{}-shrunk.toml", stem(original));
-    let seed_file = seed_file
-        .write_as(folder, &name, command)
-        .map_err(|error| Stop::Io(format!("write a seed file into {}", folder.display()), error))?;
-    let explanation = suite.explain(&shrunk.case, &shrunk.finished, &shrunk.failure);
-    let record = &shrunk.finished.record;
-    Ok(Explained {
-        scenario: record.scenario.clone(),
-        system: record.system.clone(),
-        seed: record.seed,
-        set: record.set.clone(),
-        sizes: shrunk.sizes,
-        runs: shrunk.runs,
-        minimal: shrunk.minimal,
-        explanation,
-        seed_file,
-    })
-}
-
-/// The seed file of a run for one of its failures.
-fn seed_file(case: &Case, finished: &Finished, failure: &Failure, build: Build) -> SeedFile {
-    let seed_file = SeedFile::of(case, finished, build).expect("what was shrunk still fails");
-    SeedFile { failure: failure.clone(), ..seed_file }
+    Explained::kept(suite, shrunk, |seed_file| seed_file.write_as(folder, &name, command))
+        .map_err(|error| Stop::Io(format!("write a seed file into {}", folder.display()), error))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -167,7 +145,7 @@ pub(super) fn shrink<S: Clone + Send + 'static>(
         effort,
         &mut |progress| {
             if let Some((case, finished)) = progress.news {
-                let so_far = seed_file(case, finished, &original.failure, build.clone());
+                let so_far = SeedFile::of_failure(case, finished, &original.failure, build.clone());
                 let kept = output::replace(&unfinished, &so_far.text(&terminal.command));
                 not_kept = kept.err().or(not_kept.take());
             }

@@ -25,6 +25,9 @@ pub(super) fn of_load(page: &mut Page, record: &Record) {
 }
 
 fn operations(page: &mut Page, noun: &str, of: &OperationMetrics, record: &Record) {
+    if of.requested == 0 {
+        return page.line(noun, "none was asked for");
+    }
     let mut cells = vec![
         format!("{} asked", count(of.requested)),
         format!("{} accepted", count(of.accepted)),

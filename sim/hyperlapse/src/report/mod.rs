@@ -56,8 +56,8 @@ pub use results::{CaseResults, Explained, KEPT_FAILING, Kept, Results, RunLine, 
 pub use run::{Detail, run};
 #[cfg(feature = "cli")]
 pub(crate) use style::wrap;
-#[cfg(feature = "cli")]
 pub(crate) use summary::pasteable;
 pub use summary::{CaseSummary, summary};
+pub(crate) use text::shrunk;
 #[cfg(feature = "cli")]
-pub(crate) use text::{end, shrunk, text_of_run};
+pub(crate) use text::{end, text_of_run};

@@ -5,6 +5,7 @@
 //! p95, the one in the middle, and the first that failed.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -14,8 +15,9 @@ use crate::build_info::Build;
 use crate::clock::Clock;
 use crate::event::Fingerprint;
 use crate::explain::Explanation;
-use crate::shrink::Size;
-use crate::suite::{Case, Finished};
+use crate::seed_file::SeedFile;
+use crate::shrink::{Shrunk, Size};
+use crate::suite::{Case, Finished, Suite};
 use crate::verdict::Failure;
 
 /// So many failing runs of a case are kept whole.
@@ -171,6 +173,34 @@ pub struct Explained {
     pub explanation: Explanation,
     /// The smaller seed file.
     pub seed_file: PathBuf,
+}
+
+impl Explained {
+    /// Explains a failure that was shrunk, and keeps its seed file, which `write` writes.
+    ///
+    /// # Errors
+    /// What `write` says.
+    pub(crate) fn kept<S: Clone + Send + 'static>(
+        suite: &Suite<S>,
+        shrunk: &Shrunk,
+        write: impl FnOnce(&SeedFile) -> io::Result<PathBuf>,
+    ) -> io::Result<Self> {
+        let Shrunk { case, finished, failure, .. } = shrunk;
+        let build = Build::of_binary(suite.name(), suite.version());
+        let seed_file = write(&SeedFile::of_failure(case, finished, failure, build))?;
+        let record = &finished.record;
+        Ok(Self {
+            scenario: record.scenario.clone(),
+            system: record.system.clone(),
+            seed: record.seed,
+            set: record.set.clone(),
+            sizes: shrunk.sizes,
+            runs: shrunk.runs,
+            minimal: shrunk.minimal,
+            explanation: suite.explain(case, finished, failure),
+            seed_file,
+        })
+    }
 }
 
 impl Results {

@@ -33,9 +33,11 @@ impl Style {
     }
 }
 
-/// Breaks `text` at spaces into lines of at most `width` characters; a longer word has its own line.
+/// Breaks `text` at spaces into lines of at most `width` characters; a longer word has its own line. Where it has lines of its
+/// own, as the message of a failed assertion, they are run together.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
+    let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {

@@ -231,7 +231,7 @@ fn thresholds(case: &CaseSummary, text: &mut String, style: Style) {
 
 /// The line that replays a seed file, to paste.
 pub(crate) fn replay_line(command: &str, seed_file: &Path) -> String {
-    format!("{command} replay {}", pasteable(seed_file))
+    crate::seed_file::replay_line(command, &pasteable(seed_file))
 }
 
 /// The line that runs a seed of a case, to paste.

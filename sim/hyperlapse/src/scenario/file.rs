@@ -16,7 +16,7 @@ use crate::decision::{DecisionKind, Fault, StrategyChoice};
 use crate::input::{InputError, Source};
 use crate::metrics::Metric;
 use crate::threshold::Threshold;
-use crate::workload::measured;
+use crate::workload::{Workload, measured};
 
 /// Keys of the framework at the top of a scenario file.
 pub(super) const KEYS: &[&str] = &[
@@ -46,6 +46,8 @@ pub(crate) struct Vocabulary {
     /// Files that scenarios may name, beside those of the disk.
     pub(crate) files: Vec<Source>,
     pub(crate) metrics: Vec<Metric>,
+    /// The workload of scenarios that have none: one made in code.
+    pub(crate) workload: Option<Arc<dyn Workload>>,
 }
 
 impl std::fmt::Debug for SettingsTable {

@@ -1,6 +1,7 @@
 //! Reads the workloads of a scenario file: `[workload]`, or `[[workload]]` once for each of several.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -12,7 +13,8 @@ use super::UserKind;
 use super::file::{Reader, Time, Vocabulary, as_table, at_its_key, read_value, spans};
 use crate::input::{InputError, Source, list};
 use crate::workload::{
-    Arrivals, FileError, Intake, Load, MODELS, Model, Rhythm, SideBySide, Workload,
+    Arrivals, FileError, Intake, InvalidField, Load, MODELS, Model, Part, Rhythm, SideBySide,
+    Workload,
 };
 
 /// Keys of every workload.
@@ -36,6 +38,9 @@ pub(super) fn read(
 ) -> Result<Box<dyn Workload>, InputError> {
     let source = root.source;
     let Some(value) = root.take("workload") else {
+        if let Some(workload) = &vocabulary.workload {
+            return Ok(Box::new(InCode(Arc::clone(workload))));
+        }
         let help = format!("expected a table [workload] with a `kind` of {}", names());
         return Err(root.missing("workload").help(help));
     };
@@ -69,6 +74,24 @@ pub(super) fn read(
         all.push(one.start, one.of, one.workload);
     }
     Ok(Box::new(all))
+}
+
+/// A workload that was made in code, once for all scenarios that are read.
+#[derive(Debug)]
+struct InCode(Arc<dyn Workload>);
+
+impl Workload for InCode {
+    fn validate(&self) -> Result<(), InvalidField> {
+        self.0.validate()
+    }
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        self.0.parts()
+    }
 }
 
 fn names() -> String {

@@ -235,7 +235,6 @@ where
 }
 
 /// The record of a run whose process died: what it had recorded died with it.
-#[cfg(feature = "cli")]
 pub(crate) fn crashed(scenario: &Scenario, options: RunOptions, how: String) -> Record {
     let shared = Arc::new(Shared::new(scenario, &options));
     shared.into_record(options, Ended::with(Outcome::Crashed { how }, 0), Host::default())

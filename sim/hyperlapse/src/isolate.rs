@@ -2,20 +2,23 @@
 //!
 //! For systems that keep something in the process (a static, a cache, a logger), and for those that take the process
 //! down: a crash, an abort, a stack overflow or an exit becomes the failure of that run, with its seed file, and the
-//! sweep goes on. The process is this command again with a word that nobody types; what to run goes in by its
-//! standard input and the record comes back by its standard output. Address-space randomisation is off in it, so
-//! that even what depends on addresses repeats itself. It costs some milliseconds for each run.
+//! sweep goes on. The process is this executable again: a suite's command with a word that nobody types, or one test of a
+//! test binary with a variable that nobody sets. What to run goes in by its standard input, and the record comes back in a
+//! file. Address-space randomisation is off in it, so that even what depends on addresses repeats itself. It costs
+//! some milliseconds for each run.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+#[cfg(feature = "cli")]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::exit;
 use crate::decision::{Decision, Schedule, StrategyChoice};
 use crate::event::{Event, Fingerprint, Keep};
 use crate::input::{InputError, Source};
@@ -26,12 +29,39 @@ use crate::verdict::Verdict;
 use crate::world::{self, RunOptions};
 
 /// The word that nobody types.
-pub(super) const COMMAND: &str = "isolated-run";
+pub(crate) const COMMAND: &str = "isolated-run";
 
+/// The variable that nobody sets: the file for the reply.
+pub(crate) const REPLY: &str = "HYPERLAPSE_ISOLATED_RUN";
+
+/// How this executable is started again for a run.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Again {
+    /// It is a suite's command.
+    #[default]
+    Command,
+    /// It has this test in it, by libtest's name.
+    Test(String),
+}
+
+impl Again {
+    fn args(&self) -> Vec<&OsStr> {
+        match self {
+            Again::Command => vec![OsStr::new(COMMAND)],
+            // What the test itself prints is nobody's here, but a test that panics before it answers says why.
+            Again::Test(name) => {
+                [name, "--exact", "--include-ignored", "--nocapture"].map(OsStr::new).to_vec()
+            }
+        }
+    }
+}
+
+#[cfg(feature = "cli")]
 static IS_COMMAND: AtomicBool = AtomicBool::new(false);
 
 /// This executable is a suite's command: it can be started again for a run.
-pub(super) fn this_is_the_command() {
+#[cfg(feature = "cli")]
+pub(crate) fn this_is_the_command() {
     IS_COMMAND.store(true, Ordering::Relaxed);
 }
 
@@ -39,7 +69,8 @@ pub(super) fn this_is_the_command() {
 ///
 /// # Errors
 /// When this executable is not a suite's command, as a test is not.
-pub(super) fn check(isolate: bool) -> Result<(), InputError> {
+#[cfg(feature = "cli")]
+pub(crate) fn check(isolate: bool) -> Result<(), InputError> {
     match isolate && !IS_COMMAND.load(Ordering::Relaxed) {
         false => Ok(()),
         true => Err(InputError::new("--isolate is for a suite's own command").help(
@@ -77,8 +108,8 @@ struct Reply {
 }
 
 /// Runs a case in a process of its own.
-pub(crate) fn run(case: &Case, options: RunOptions) -> Finished {
-    let record = match ask(case, &options) {
+pub(crate) fn run(case: &Case, options: RunOptions, again: &Again) -> Finished {
+    let record = match ask(case, &options, again) {
         Ok(mut reply) => Record {
             metrics: {
                 reply.record.metrics.series.response = reply.response;
@@ -104,7 +135,7 @@ pub(crate) fn run(case: &Case, options: RunOptions) -> Finished {
 }
 
 /// The reply, or how the process died.
-fn ask(case: &Case, options: &RunOptions) -> Result<Reply, String> {
+fn ask(case: &Case, options: &RunOptions, again: &Again) -> Result<Reply, String> {
     let (decisions, only) = match case.strategy() {
         StrategyChoice::Replay(Schedule { decisions, only }) => (decisions.clone(), only.clone()),
         _ => (Vec::new(), None),
@@ -121,32 +152,28 @@ fn ask(case: &Case, options: &RunOptions) -> Result<Reply, String> {
         keep: options.keep,
         hang_after_ms: options.hang_after.as_millis() as u64,
     };
-    let mut child = spawn().map_err(|error| format!("could not be started: {error}"))?;
+    let reply = tempfile::NamedTempFile::new().map_err(|error| format!("has no file: {error}"))?;
+    let mut child =
+        spawn(again, reply.path()).map_err(|error| format!("could not be started: {error}"))?;
     let request = serde_json::to_vec(&request).expect("a request is plain data");
     let mut stdin = child.stdin.take().expect("it was asked for");
     // A process that dies before it has read everything says so by its status.
     let _ = stdin.write_all(&request);
     drop(stdin);
-    let mut complaint = child.stderr.take().expect("it was asked for");
-    let complaints = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = complaint.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
-    });
-    let mut reply = Vec::new();
-    let read = child.stdout.take().expect("it was asked for").read_to_end(&mut reply);
+    let mut complaints = Vec::new();
+    let _ = child.stderr.take().expect("it was asked for").read_to_end(&mut complaints);
     let status = child.wait().map_err(|error| format!("could not be waited for: {error}"))?;
-    let complaints = complaints.join().expect("reading does not panic");
-    let parsed = serde_json::from_slice(&reply);
-    match (status.success(), read, parsed) {
-        (true, Ok(_), Ok(reply)) => Ok(reply),
-        _ => Err(death(status, &complaints)),
+    let parsed = std::fs::read(reply.path()).map(|reply| serde_json::from_slice(&reply));
+    match (status.success(), parsed) {
+        (true, Ok(Ok(reply))) => Ok(reply),
+        _ => Err(death(status, &String::from_utf8_lossy(&complaints))),
     }
 }
 
-fn spawn() -> std::io::Result<Child> {
+fn spawn(again: &Again, reply: &Path) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(again.args()).env(REPLY, reply);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     #[cfg(target_os = "linux")]
     // SAFETY: between fork and exec only system calls are made, which need no lock and no memory.
     unsafe {
@@ -198,22 +225,23 @@ fn signal_name(signal: i32) -> String {
     }
 }
 
-/// The other end: runs what comes in, and sends the record back.
-pub(super) fn serve<S: Clone + Send + 'static>(suite: &Suite<S>, out: &mut dyn Write) -> u8 {
-    let request: Request = match serde_json::from_reader(std::io::stdin()) {
-        Ok(request) => request,
-        Err(error) => {
-            super::complain(format_args!("error: `{COMMAND}` is for hyperlapse itself: {error}"));
-            return exit::USAGE;
-        }
-    };
-    let (case, options) = match case_of(suite, request) {
-        Ok(known) => known,
-        Err(error) => {
-            super::complain(format_args!("{error}"));
-            return exit::SOFTWARE;
-        }
-    };
+/// Why a run that came in could not be done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotServed {
+    /// Nobody who knows what to say has started this.
+    #[error("error: a run for another process is for hyperlapse itself: {0}")]
+    Request(serde_json::Error),
+    /// It is about something that this executable does not have.
+    #[error("{0}")]
+    Case(InputError),
+    #[error("error: the reply cannot be written: {0}")]
+    Reply(std::io::Error),
+}
+
+/// The other end: runs what comes in, and writes the record down.
+pub(crate) fn serve<S: Clone + Send + 'static>(suite: &Suite<S>) -> Result<(), NotServed> {
+    let request = serde_json::from_reader(std::io::stdin()).map_err(NotServed::Request)?;
+    let (case, options) = case_of(suite, request).map_err(NotServed::Case)?;
     let record = suite.run_here(&case, options).record;
     let reply = Reply {
         decisions: record.decisions.clone(),
@@ -226,9 +254,8 @@ pub(super) fn serve<S: Clone + Send + 'static>(suite: &Suite<S>, out: &mut dyn W
         record,
     };
     let reply = serde_json::to_vec(&reply).expect("a record is plain data");
-    let written = out.write_all(&reply).and_then(|()| out.flush());
-    // A thread that does not return from its poll must not hold the process up.
-    std::process::exit(i32::from(if written.is_ok() { exit::HELD } else { exit::SOFTWARE }))
+    let file = std::env::var_os(REPLY).unwrap_or_default();
+    std::fs::write(file, reply).map_err(NotServed::Reply)
 }
 
 fn case_of<S: Clone + Send + 'static>(

@@ -1,0 +1,108 @@
+//! What is told of a test that does not hold: the message of its panic.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use super::Test;
+use crate::input::InputError;
+use crate::report::{self, Detail};
+use crate::suite::{Case, Finished};
+use crate::units;
+
+/// Why a test does not hold.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotHeld {
+    /// It cannot be run as it is: its options, a variable of the environment, or one of its seed files is wrong.
+    #[error("this test cannot be run\n{0}")]
+    Unusable(#[from] InputError),
+    /// A run failed.
+    #[error("{0}")]
+    Failed(Box<Untrue>),
+    /// A seed file that is to fail does not.
+    #[error("{0}")]
+    NotReproduced(String),
+}
+
+impl From<Found> for NotHeld {
+    fn from(found: Found) -> Self {
+        NotHeld::Failed(Box::new(Untrue { finished: found.finished, text: found.text }))
+    }
+}
+
+/// A run that failed.
+#[derive(Debug, Clone)]
+pub struct Untrue {
+    /// What was measured and said of it, as it was found.
+    pub finished: Finished,
+    text: String,
+}
+
+impl fmt::Display for Untrue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.trim_end())
+    }
+}
+
+/// A failure that is being told, part by part.
+pub(super) struct Found {
+    finished: Finished,
+    name: String,
+    text: String,
+    report: String,
+}
+
+impl Found {
+    pub(super) fn of(test: &Test, case: &Case, finished: &Finished) -> Self {
+        let load = case.scenario.workload().describe();
+        let detail = Detail { memory: false, coloured: false };
+        let report = report::run(finished, case.scenario.about(), &load, detail);
+        let name = test.place.name.clone();
+        Self { finished: finished.clone(), name, text: String::new(), report }
+    }
+
+    /// It was found by this sweep.
+    pub(super) fn found(mut self, seeds: &Range<u64>) -> Self {
+        let seed = self.finished.record.seed;
+        let before = match seed - seeds.start {
+            0 => String::new(),
+            held => format!(", after {} that held", units::plural(held, "seed")),
+        };
+        self.text = format!("{} fails with seed {seed}{before}\n\n{}", self.name, self.report);
+        self
+    }
+
+    /// A seed file told it again.
+    pub(super) fn replayed(mut self, path: &Path, explained: String) -> Self {
+        let path = path.display();
+        self.text = format!("{} fails by {path}\n{explained}\n{}\n", self.name, self.report);
+        self
+    }
+
+    /// Its seed file is there.
+    pub(super) fn written(mut self, path: &Path, line: &str) -> Self {
+        self.text.push_str(&format!("  seed file      {}\n", path.display()));
+        self.text.push_str(
+            "                 it is played first from now on; in the folder `seeds` of the\n",
+        );
+        self.text.push_str("                 package it is for ever\n");
+        self.text.push_str(&format!("  replay         {line}\n\n"));
+        self
+    }
+
+    /// Its seed file could not be written; it is not lost even so.
+    pub(super) fn not_written(mut self, error: &io::Error, text: &str) -> Self {
+        self.text.push_str(&format!(
+            "\nits seed file cannot be written: {error}; this is it:\n\n{text}"
+        ));
+        self
+    }
+
+    /// Why it fails.
+    pub(super) fn told(mut self, story: String) -> Self {
+        self.text.push_str(&story);
+        self
+    }
+}

@@ -1,0 +1,522 @@
+//! Simulations as ordinary tests: a body, played on many seeds, that fails with its story.
+//!
+//! [`Test`] is what the attribute `#[hyperlapse::test]` comes to. It makes a [`Suite`] of one script and one scenario, plays
+//! the seed files that the test has first and then its seeds, and ends at the first failure: that is written down,
+//! shrunk, explained, and told as the message of a panic.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`place`] | which package, which folders, the line that replays |
+//! | [`variables`] | what the environment asks for |
+//! | [`found`] | what is told of a failure |
+
+mod found;
+mod place;
+mod variables;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::build_info::Build;
+use crate::decision::StrategyChoice;
+use crate::input::{InputError, Source};
+use crate::isolate;
+use crate::property::Property;
+use crate::replay::compare;
+use crate::report::Explained;
+use crate::seed_file::{Expect, SeedFile};
+use crate::shrink::{Effort, NotShrunk};
+use crate::suite::{Case, Finished, Suite};
+use crate::sweep;
+use crate::units;
+use crate::verdict::FailureKind;
+use crate::workload::{AllAtOnce, Workload};
+use crate::world::{RunOptions, Sim};
+pub use found::{NotHeld, Untrue};
+use place::Place;
+use variables::Variables;
+
+/// So many seeds are played where nothing else is said: what finds most races, in well under a second.
+pub const SEEDS: u64 = 256;
+
+/// A test has no time for a search that a command has: what is left over is found by `cargo test` again, from the smaller
+/// file.
+const EFFORT: Effort = Effort { runs: 5_000, events: 5_000_000 };
+
+/// The name of the only script.
+const SCRIPT: &str = "test";
+
+/// A test that plays an async body on many seeds; what the attribute `#[hyperlapse::test]` comes to, for tests that are
+/// made in code.
+///
+/// Played first are the seed files that the test has: those that are kept in the folder `seeds` of its package, and those that
+/// earlier runs of it have left in `target/hyperlapse`. Then comes each of its [seeds](Test::seeds), bent by its
+/// [strategy](Test::strategy), until one fails. That failure is written into `target/hyperlapse` before anything else,
+/// shrunk, explained, and told with the line that replays it. To keep it for ever copy its file into `seeds`.
+///
+/// | variable | what it says |
+/// | --- | --- |
+/// | `HYPERLAPSE_SEED` | this seed and nothing else |
+/// | `HYPERLAPSE_SEEDS` | these seeds: `0..10000`, or how many from 0 |
+/// | `HYPERLAPSE_STRATEGY` | what bends them |
+/// | `HYPERLAPSE_REPLAY` | this seed file and nothing else |
+/// | `HYPERLAPSE_JOBS` | how many runs go side by side within each test; 1 without it |
+/// | `HYPERLAPSE_OUT` | where seed files go instead of `target/hyperlapse` |
+/// | `HYPERLAPSE_ISOLATE` | `true`: each run has a process of its own |
+/// | `HYPERLAPSE_NO_SHRINK` | `true`: the failure is told as it was found |
+/// | `HYPERLAPSE_HANG_AFTER` | how long a run may give no sign of life: `30s` |
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use hyperlapse::{AllAtOnce, Test};
+/// use tokio::sync::Semaphore;
+///
+/// # fn main() {
+/// // In a `#[test]` function of this name.
+/// Test::new("permits_are_given_back")
+///     .seeds(0..100)
+///     .workload(AllAtOnce::users(5))
+///     .threshold("completions == 5")
+///     .run(|sim| async move {
+///         let permits = Arc::new(Semaphore::new(2));
+///         let shared = permits.clone();
+///         sim.drive(move |user| {
+///             let permits = shared.clone();
+///             async move {
+///                 let mut operation = user.operation();
+///                 let _permit = permits.acquire().await.unwrap();
+///                 operation.accepted();
+///                 user.sleep(Duration::from_millis(100)).await;
+///                 operation.completed();
+///             }
+///         })
+///         .await;
+///         assert_eq!(permits.available_permits(), 2);
+///     });
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a test does nothing until it is run"]
+pub struct Test {
+    place: Place,
+    seeds: Range<u64>,
+    load: Load,
+    scenario: String,
+    strategy: String,
+    deadline: Option<Duration>,
+    decisions: Vec<String>,
+    thresholds: Vec<String>,
+    properties: &'static [Property],
+    isolate: bool,
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+enum Load {
+    InCode(Arc<dyn Workload>),
+    /// The entries of the table `workload` in a scenario file.
+    Text(String),
+    /// It stands in the scenario's text.
+    InScenario,
+}
+
+/// What the body of a test may end with: nothing, or a `Result` of nothing.
+#[diagnostic::on_unimplemented(
+    message = "a test ends with `()` or a `Result<(), E>`, not with `{Self}`",
+    label = "its body ends with `{Self}`"
+)]
+pub trait Ending {
+    /// Panics if it is an error: within the run, which fails of it.
+    fn unwrap_it(self);
+}
+
+impl Ending for () {
+    fn unwrap_it(self) {}
+}
+
+impl<E: Debug> Ending for Result<(), E> {
+    fn unwrap_it(self) {
+        if let Err(error) = self {
+            panic!("the test ended with an error: {error:?}");
+        }
+    }
+}
+
+/// What a test that held has played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Seed files.
+    pub seed_files: u64,
+    /// Seeds.
+    pub seeds: u64,
+}
+
+impl Test {
+    /// A test of this name, which is that of its function within the test binary, modules included: `pools::none_is_lost`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            place: Place::of(name.into()),
+            seeds: 0..SEEDS,
+            load: Load::InCode(Arc::new(AllAtOnce::users(1))),
+            scenario: String::new(),
+            strategy: "random".to_owned(),
+            deadline: None,
+            decisions: vec!["yield".to_owned(), "postpone".to_owned()],
+            thresholds: Vec::new(),
+            properties: &[],
+            isolate: false,
+            out: None,
+        }
+    }
+
+    /// For the attribute: the path of a function with its crate, and the package as it was when it was compiled.
+    #[doc(hidden)]
+    pub fn at(path: &str, package: &str, folder: &str) -> Self {
+        let name = path.split_once("::").map_or(path, |(_, name)| name);
+        let mut test = Self::new(name);
+        test.place.compiled_in(package, Path::new(folder));
+        test
+    }
+
+    /// The seeds; the first 256 unless it says otherwise.
+    ///
+    /// # Panics
+    /// When there are none: such a test could not fail.
+    #[track_caller]
+    pub fn seeds(mut self, seeds: impl Into<Seeds>) -> Self {
+        self.seeds = seeds.into().0;
+        assert!(!self.seeds.is_empty(), "a test without seeds: it could not fail");
+        self
+    }
+
+    /// Who arrives when, for bodies that [drive](Sim::drive) users; one user without it.
+    pub fn workload(mut self, workload: impl Workload + 'static) -> Self {
+        self.load = Load::InCode(Arc::new(workload));
+        self
+    }
+
+    /// The same as text: the entries of the table `workload` of a scenario file, such as `kind = "all-at-once", users = 5`.
+    /// Its numbers are shrunk as well.
+    pub fn workload_text(mut self, entries: impl Into<String>) -> Self {
+        self.load = Load::Text(entries.into());
+        self
+    }
+
+    /// More of a scenario file: faults, kinds of users, a workload. Everything but what this test has methods for.
+    pub fn scenario(mut self, text: impl Into<String>) -> Self {
+        self.scenario = text.into();
+        let table = self.scenario.parse::<toml::Table>();
+        if table.is_ok_and(|table| table.contains_key("workload")) {
+            self.load = Load::InScenario;
+        }
+        self
+    }
+
+    /// What bends the runs: a name that `--strategy` takes; `random` unless it says otherwise.
+    pub fn strategy(mut self, name: impl Into<String>) -> Self {
+        self.strategy = name.into();
+        self
+    }
+
+    /// The kinds of decision that may bend them. Without it only the order of tasks is bent (`yield`, `postpone`), which every
+    /// correct program bears; a system that is to bear cancelled operations is tested with `cancel` and `timeout` too.
+    pub fn decisions<T: Into<String>>(mut self, kinds: impl IntoIterator<Item = T>) -> Self {
+        self.decisions = kinds.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Virtual time in which a run must end.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Something that each run must measure, such as `response.p95 < 5s`.
+    pub fn threshold(mut self, threshold: impl Into<String>) -> Self {
+        self.thresholds.push(threshold.into());
+        self
+    }
+
+    /// Properties that each run must check.
+    pub fn properties(mut self, properties: &'static [Property]) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// Whether each run has a process of its own: for systems with global state, and for those that crash.
+    pub fn isolate(mut self, isolate: bool) -> Self {
+        self.isolate = isolate;
+        self
+    }
+
+    /// Where its seed files go, and are found again, instead of `target/hyperlapse`.
+    pub fn out(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.out = Some(folder.into());
+        self
+    }
+
+    /// Runs it.
+    ///
+    /// # Panics
+    /// When a run fails, with what failed, why, and the line that replays it; when the test is not one that can be run.
+    #[track_caller]
+    pub fn run<F, Fut>(self, body: F)
+    where
+        F: Fn(Sim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Ending> + Send + 'static,
+    {
+        let name = self.place.name.clone();
+        match self.check(body) {
+            Ok(Held { seed_files, seeds }) => {
+                let files = match seed_files {
+                    0 => String::new(),
+                    files => format!(" and {}", units::plural(files, "seed file")),
+                };
+                println!("{name}: {}{files} held", units::plural(seeds, "seed"));
+            }
+            Err(not_held) => panic!("{not_held}"),
+        }
+    }
+
+    /// Runs it, and gives what came of it.
+    ///
+    /// # Errors
+    /// The first failure, or why the test cannot be run.
+    pub fn check<F, Fut>(self, body: F) -> Result<Held, NotHeld>
+    where
+        F: Fn(Sim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Ending> + Send + 'static,
+    {
+        let variables = Variables::of_process()?;
+        let suite = self.suite(body);
+        let case = suite.case_from(&self.source(), None, &[])?;
+        // One that the suite brings: its text is code, and no business of seed files.
+        let mut case = Case { text: None, ..case };
+        if std::env::var_os(isolate::REPLY).is_some() {
+            // This process is there for one run, and for whoever reads its reply.
+            let served = isolate::serve(&suite);
+            if let Err(error) = &served {
+                eprintln!("{error}");
+            }
+            std::process::exit(i32::from(served.is_err()));
+        }
+        case.strategy = variables.strategy.clone();
+        Running { test: &self, suite, case, variables }.all()
+    }
+
+    fn suite<F, Fut>(&self, body: F) -> Suite<()>
+    where
+        F: Fn(Sim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Ending> + Send + 'static,
+    {
+        let script = move |sim, ()| {
+            let ended = body(sim);
+            async move { ended.await.unwrap_it() }
+        };
+        let suite = Suite::new("cargo-test", "")
+            .system(self.place.binary, "what this test tests", |_| ())
+            .script(SCRIPT, "the body of the test", self.properties, script)
+            .in_test(&self.place.name);
+        let suite = match &self.load {
+            Load::InCode(workload) => suite.workload(Arc::clone(workload)),
+            Load::Text(_) | Load::InScenario => suite,
+        };
+        suite.scenario_on_demand(&format!("the test {}", self.place.name), &self.source().text)
+    }
+
+    /// The scenario as a file would have it.
+    fn source(&self) -> Source {
+        let mut head = toml::Table::new();
+        let list = |of: &[String]| of.iter().cloned().map(toml::Value::String).collect::<Vec<_>>();
+        head.insert("name".to_owned(), self.place.scenario().into());
+        head.insert("script".to_owned(), SCRIPT.into());
+        head.insert("strategy".to_owned(), self.strategy.clone().into());
+        head.insert("decisions".to_owned(), list(&self.decisions).into());
+        if !self.thresholds.is_empty() {
+            head.insert("thresholds".to_owned(), list(&self.thresholds).into());
+        }
+        if let Some(deadline) = self.deadline {
+            head.insert("deadline".to_owned(), units::text(deadline).into());
+        }
+        let mut text = head.to_string();
+        if let Load::Text(entries) = &self.load {
+            text.push_str(&format!("workload = {{ {entries} }}\n"));
+        }
+        text.push_str(&self.scenario);
+        Source::new(format!("the test {}", self.place.name), text)
+    }
+}
+
+/// The seeds of a test: a range, or how many from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seeds(Range<u64>);
+
+impl From<u64> for Seeds {
+    fn from(count: u64) -> Self {
+        Self(0..count)
+    }
+}
+
+impl From<Range<u64>> for Seeds {
+    fn from(range: Range<u64>) -> Self {
+        Self(range)
+    }
+}
+
+/// A test that is being run.
+struct Running<'a> {
+    test: &'a Test,
+    suite: Suite<()>,
+    case: Case,
+    variables: Variables,
+}
+
+impl Running<'_> {
+    fn all(&self) -> Result<Held, NotHeld> {
+        let mut held = Held { seed_files: 0, seeds: 0 };
+        if let Some(path) = &self.variables.replay {
+            let (source, seed_file) = place::read(path)?;
+            if !self.test.place.has(&seed_file) {
+                let of = format!("{} on {}", seed_file.scenario, seed_file.system);
+                let message = format!("{} is of another test: {of}", path.display());
+                let ours = self.test.place.scenario();
+                return Err(InputError::new(message).help(format!("this one is {ours}")).into());
+            }
+            self.replay(path, &source, &seed_file)?;
+            return Ok(Held { seed_files: 1, ..held });
+        }
+        if self.variables.seed.is_none() {
+            for (path, source, seed_file) in self.test.place.seed_files(&self.out())? {
+                self.replay(&path, &source, &seed_file)?;
+                held.seed_files += 1;
+            }
+        }
+        held.seeds = self.sweep()?;
+        Ok(held)
+    }
+
+    fn out(&self) -> PathBuf {
+        let asked = self.variables.out.as_ref().or(self.test.out.as_ref());
+        asked.cloned().unwrap_or_else(|| self.test.place.found())
+    }
+
+    fn options(&self, seed: u64) -> RunOptions {
+        let isolate = self.test.isolate || self.variables.isolate;
+        let defaults = RunOptions::seed(seed);
+        let hang_after = self.variables.hang_after.unwrap_or(defaults.hang_after);
+        RunOptions { isolate, hang_after, ..defaults }
+    }
+
+    /// A seed file again.
+    fn replay(&self, path: &Path, source: &Source, seed_file: &SeedFile) -> Result<(), NotHeld> {
+        let in_file = |error: InputError| error.context(format_args!("in {}", source.name));
+        let case = self.suite.replay_case(seed_file).map_err(in_file)?;
+        let options = self.options(seed_file.seed);
+        let crash = seed_file.failure.kind == FailureKind::Crash;
+        let options = RunOptions { isolate: options.isolate || crash, ..options };
+        let finished = self.suite.run_with(&case, options);
+        let replayed = compare(seed_file, &finished);
+        if replayed.as_expected(seed_file.expect) {
+            return Ok(());
+        }
+        let build = Build::of_binary(self.suite.name(), self.suite.version());
+        let explained = replayed.explain(seed_file, &finished, &build);
+        let found = found::Found::of(self.test, &self.case, &finished);
+        if finished.verdict.passed() {
+            return Err(NotHeld::NotReproduced(format!("{}: {explained}", path.display())));
+        }
+        let found = found.replayed(path, explained);
+        let failure = finished.verdict.failures.first().expect("it did not pass");
+        let story = self.suite.explain(&case, &finished, failure);
+        Err(found.told(crate::report::explanation(&story, false)).into())
+    }
+
+    /// All seeds, until one fails; how many held.
+    fn sweep(&self) -> Result<u64, NotHeld> {
+        let seeds = match (self.variables.seed, &self.variables.seeds) {
+            (Some(seed), _) => seed..seed + 1,
+            (None, Some(seeds)) => seeds.clone(),
+            (None, None) => self.test.seeds.clone(),
+        };
+        let count = seeds.end - seeds.start;
+        let play = |index: usize| {
+            let options = self.options(seeds.start + index as u64);
+            let (case, finished) = match self.case.strategy() {
+                StrategyChoice::CancelEach => self.suite.cancel_each(&self.case, options).first,
+                _ => (self.case.clone(), self.suite.run_with(&self.case, options)),
+            };
+            // Not lost, whatever comes after.
+            let written = (!finished.verdict.passed()).then(|| self.write(&case, &finished));
+            (case, finished, written)
+        };
+        let mut failed = None;
+        let jobs = self.variables.jobs.map_or(1, |jobs| jobs.get());
+        sweep::in_order(count as usize, jobs, play, |_, (case, finished, written)| match written {
+            None => ControlFlow::Continue(()),
+            Some(written) => {
+                failed = Some((case, finished, written));
+                ControlFlow::Break(())
+            }
+        });
+        let Some((case, finished, written)) = failed else { return Ok(count) };
+        let found = found::Found::of(self.test, &case, &finished).found(&seeds);
+        let path = match written {
+            Ok(path) => path,
+            Err((error, text)) => return Err(found.not_written(&error, &text).into()),
+        };
+        let found = found.written(&path, &self.test.place.replay(&path));
+        Err(found.told(self.story(&case, &finished, &path)).into())
+    }
+
+    /// Writes a seed file: where it is, or its text, if it cannot be written.
+    fn write(&self, case: &Case, finished: &Finished) -> Result<PathBuf, (std::io::Error, String)> {
+        let build = Build::of_binary(self.suite.name(), self.suite.version());
+        let seed_file =
+            SeedFile::of(case, finished, build).expect("a run that failed has a failure");
+        // Of a test it is expected that it passes.
+        let seed_file = SeedFile { expect: Expect::Pass, ..seed_file };
+        let command = self.test.place.replay_command();
+        seed_file.write(&self.out(), &command).map_err(|error| (error, seed_file.text(&command)))
+    }
+
+    /// The failure made small, and why it fails; why it was not made small, if so.
+    fn story(&self, case: &Case, finished: &Finished, path: &Path) -> String {
+        let failure = finished.verdict.failures.first().expect("a run that failed has a failure");
+        let explain = || {
+            let story = self.suite.explain(case, finished, failure);
+            crate::report::explanation(&story, false)
+        };
+        if self.variables.no_shrink {
+            return explain();
+        }
+        let options = self.options(finished.record.seed);
+        match self.suite.shrink(case, options, Some(failure), EFFORT, &mut |_| {}) {
+            // As small as it was found.
+            Ok(shrunk) if shrunk.sizes.0 == shrunk.sizes.1 => {
+                let story = self.suite.explain(&shrunk.case, &shrunk.finished, failure);
+                crate::report::explanation(&story, false)
+            }
+            Ok(shrunk) => {
+                let command = self.test.place.replay_command();
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let kept = Explained::kept(&self.suite, &shrunk, |seed_file| {
+                    let seed_file = SeedFile { expect: Expect::Pass, ..seed_file.clone() };
+                    seed_file.write_as(&self.out(), &format!("{stem}-shrunk.toml"), &command)
+                });
+                match kept {
+                    Ok(explained) => crate::report::shrunk(&explained, &command, false),
+                    Err(error) => format!("the smaller seed file cannot be written: {error}\n"),
+                }
+            }
+            Err(NotShrunk::NothingToShrink) => explain(),
+            Err(why @ NotShrunk::Hangs(_)) => format!("not shrunk: {why}\n"),
+            Err(why) => format!("not shrunk: {why}\n\n{}", explain()),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The attribute `#[hyperlapse::test]`: what it accepts, what it finds, what it says.
+
+mod accepts;
+mod finds;

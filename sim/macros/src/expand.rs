@@ -1,0 +1,63 @@
+//! The function that cargo runs, around the one that was written.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Error, ItemFn, Result};
+
+use crate::options::Options;
+
+/// The test; with errors for whatever is wrong, and a function all the same, so that there is nothing else to complain about.
+pub(crate) fn expand(options: Result<Options>, item: &ItemFn) -> TokenStream {
+    let wrong = [options.as_ref().err().cloned(), check(item).err()];
+    let wrong = wrong.into_iter().flatten().reduce(|mut all, error| {
+        all.combine(error);
+        all
+    });
+    if let Some(wrong) = wrong {
+        return wrong.into_compile_error();
+    }
+    let Options { framework, calls } = options.unwrap_or_default();
+    let ItemFn { attrs, vis, sig, block } = item;
+    let (name, inputs, output) = (&sig.ident, &sig.inputs, &sig.output);
+    let word = name.unraw().to_string();
+    let body = match inputs.is_empty() {
+        true => quote!(|_| body()),
+        false => quote!(body),
+    };
+    // The body's own place: what it lacks (`Send` above all) is said of the test's name.
+    let run = quote_spanned!(name.span()=> .run(#body));
+    quote! {
+        #(#attrs)*
+        #[::core::prelude::v1::test]
+        #vis fn #name() {
+            async fn body(#inputs) #output #block
+
+            #framework::Test::at(
+                ::core::concat!(::core::module_path!(), "::", #word),
+                ::core::env!("CARGO_PKG_NAME"),
+                ::core::env!("CARGO_MANIFEST_DIR"),
+            )
+            #calls
+            #run;
+        }
+    }
+}
+
+/// Whether the function is one that can be a test.
+fn check(item: &ItemFn) -> Result<()> {
+    let sig = &item.sig;
+    if sig.asyncness.is_none() {
+        let message = "a test of hyperlapse is async: `async fn`; one that is not can call `hyperlapse::Test`";
+        return Err(Error::new(sig.fn_token.span(), message));
+    }
+    if !sig.generics.params.is_empty() {
+        return Err(Error::new(sig.generics.span(), "a test has no generic parameters"));
+    }
+    if sig.inputs.len() > 1 {
+        let message = "a test has one argument, the simulation: `sim: Sim`";
+        return Err(Error::new(sig.inputs.span(), message));
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+#[hyperlapse::test]
+struct NotAFunction;
+
+fn main() {}
