@@ -43,12 +43,67 @@ fn the_breaking_point_in_the_readme_is_the_one_that_is_printed() {
     assert_eq!(shown("limit"), report::limit(&limit, case.scenario.about(), None, false));
 }
 
+/// The Rust block that follows the marker.
+fn example(marker: &str) -> String {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once(&format!("<!-- example: {marker} -->\n```rust\n")).unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
 #[test]
 fn the_example_in_the_readme_is_the_one_that_is_tested() {
-    let readme = include_str!("../README.md");
-    let (_, rest) = readme.split_once("```rust\n").unwrap();
-    let (shown, _) = rest.split_once("```").unwrap();
-    assert!(include_str!("readme_example.rs").ends_with(shown));
+    assert!(include_str!("readme_example.rs").ends_with(&example("permits")));
+}
+
+/// A crate of its own with the README's first example, and nothing else.
+#[test]
+#[ignore = "compiles the framework once more: `.ci/run` does it"]
+fn the_first_example_finds_its_race_on_the_first_run_and_replays_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("first");
+    std::fs::create_dir_all(root.join("src")).unwrap();
+    std::fs::create_dir_all(root.join("tests")).unwrap();
+    let here = env!("CARGO_MANIFEST_DIR");
+    let manifest = format!(
+        "[package]\nname = \"first\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dev-dependencies]\n\
+         hyperlapse = {{ path = \"{here}/sim/hyperlapse\" }}\ntokio = {{ version = \"1\", features = [\"sync\"] }}\n\n\
+         [workspace]\n"
+    );
+    std::fs::write(root.join("Cargo.toml"), manifest).unwrap();
+    std::fs::copy(format!("{here}/Cargo.lock"), root.join("Cargo.lock")).unwrap();
+    std::fs::write(root.join("src/lib.rs"), "").unwrap();
+    std::fs::write(root.join("tests/seats.rs"), example("seats")).unwrap();
+    let test = |variables: &[(&str, &str)]| {
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo.args(["test", "--quiet"]).current_dir(&root).env("RUST_BACKTRACE", "0");
+        // As a stranger has it: no flags, and a target folder of its own.
+        cargo.env("RUSTFLAGS", "").env("CARGO_TARGET_DIR", root.join("target"));
+        let output = cargo.envs(variables.iter().copied()).output().unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        (output.status.success(), told, String::from_utf8(output.stderr).unwrap())
+    };
+    let (held, told, complaints) = test(&[]);
+    assert!(!held && told.contains("fails with seed"), "{told}\n{complaints}");
+    assert!(told.contains(&shown("seats")), "{told}");
+    let (_, line) = told.rsplit_once("HYPERLAPSE_REPLAY=").unwrap();
+    let (file, rest) = line.split_once(' ').unwrap();
+    assert!(
+        rest.starts_with(
+            "cargo test -p first --test seats -- --exact the_last_seat_is_sold_once\n"
+        )
+    );
+    let (held, told, _) = test(&[("HYPERLAPSE_REPLAY", file)]);
+    assert!(!held && told.contains("it has come back: the same failure by the same"), "{told}");
+    // Put right, it holds, the kept failure first.
+    let seats = example("seats");
+    let (before, after) = seats.split_once("        if *self.sold.lock().await >= 1 {").unwrap();
+    let after = after.replace("*self.sold.lock().await += 1;", "*sold += 1;");
+    let right = format!(
+        "{before}        let mut sold = self.sold.lock().await;\n        if *sold >= 1 {{{after}"
+    );
+    std::fs::write(root.join("tests/seats.rs"), right).unwrap();
+    let (held, told, complaints) = test(&[]);
+    assert!(held, "{told}\n{complaints}");
 }
 
 #[test]

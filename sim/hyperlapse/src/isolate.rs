@@ -42,17 +42,19 @@ pub(crate) enum Again {
     Command,
     /// It has this test in it, by libtest's name.
     Test(String),
+    /// It has a test for each scenario, of its name.
+    EachScenario,
 }
 
 impl Again {
-    fn args(&self) -> Vec<&OsStr> {
-        match self {
-            Again::Command => vec![OsStr::new(COMMAND)],
-            // What the test itself prints is nobody's here, but a test that panics before it answers says why.
-            Again::Test(name) => {
-                [name, "--exact", "--include-ignored", "--nocapture"].map(OsStr::new).to_vec()
-            }
-        }
+    fn args<'a>(&'a self, case: &'a Case) -> Vec<&'a OsStr> {
+        let test = match self {
+            Again::Command => return vec![OsStr::new(COMMAND)],
+            Again::Test(name) => name,
+            Again::EachScenario => case.scenario.name(),
+        };
+        // What the test itself prints is nobody's here, but a test that panics before it answers says why.
+        [test, "--exact", "--include-ignored", "--nocapture"].map(OsStr::new).to_vec()
     }
 }
 
@@ -153,8 +155,8 @@ fn ask(case: &Case, options: &RunOptions, again: &Again) -> Result<Reply, String
         hang_after_ms: options.hang_after.as_millis() as u64,
     };
     let reply = tempfile::NamedTempFile::new().map_err(|error| format!("has no file: {error}"))?;
-    let mut child =
-        spawn(again, reply.path()).map_err(|error| format!("could not be started: {error}"))?;
+    let mut child = spawn(&again.args(case), reply.path())
+        .map_err(|error| format!("could not be started: {error}"))?;
     let request = serde_json::to_vec(&request).expect("a request is plain data");
     let mut stdin = child.stdin.take().expect("it was asked for");
     // A process that dies before it has read everything says so by its status.
@@ -170,9 +172,9 @@ fn ask(case: &Case, options: &RunOptions, again: &Again) -> Result<Reply, String
     }
 }
 
-fn spawn(again: &Again, reply: &Path) -> std::io::Result<Child> {
+fn spawn(args: &[&OsStr], reply: &Path) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(again.args()).env(REPLY, reply);
+    command.args(args).env(REPLY, reply);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     #[cfg(target_os = "linux")]
     // SAFETY: between fork and exec only system calls are made, which need no lock and no memory.

@@ -165,6 +165,12 @@ impl<S: Clone + Send + 'static> Suite<S> {
         Self { again: Again::Test(name.to_owned()), ..self }
     }
 
+    /// A suite of a test binary with a test for each scenario.
+    #[cfg(feature = "harness")]
+    pub(crate) fn in_harness(self) -> Self {
+        Self { again: Again::EachScenario, ..self }
+    }
+
     /// The workload of scenarios that have none.
     pub(crate) fn workload(mut self, workload: Arc<dyn Workload>) -> Self {
         self.vocabulary.workload = Some(workload);

@@ -54,7 +54,6 @@ pub use plan::plan;
 pub use reporter::{Growing, Make, Needs, OneRun, REPORTERS, Reporter, reporter};
 pub use results::{CaseResults, Explained, KEPT_FAILING, Kept, Results, RunLine, TOLD_FAILING};
 pub use run::{Detail, run};
-#[cfg(feature = "cli")]
 pub(crate) use style::wrap;
 pub(crate) use summary::pasteable;
 pub use summary::{CaseSummary, summary};

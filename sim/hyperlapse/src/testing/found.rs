@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use super::Test;
+use super::place::Place;
 use crate::input::InputError;
 use crate::report::{self, Detail};
 use crate::suite::{Case, Finished};
@@ -55,11 +55,11 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn of(test: &Test, case: &Case, finished: &Finished) -> Self {
+    pub(super) fn of(place: &Place, case: &Case, finished: &Finished) -> Self {
         let load = case.scenario.workload().describe();
         let detail = Detail { memory: false, coloured: false };
         let report = report::run(finished, case.scenario.about(), &load, detail);
-        let name = test.place.name.clone();
+        let name = place.name.clone();
         Self { finished: finished.clone(), name, text: String::new(), report }
     }
 
@@ -89,6 +89,15 @@ impl Found {
         );
         self.text.push_str("                 package it is for ever\n");
         self.text.push_str(&format!("  replay         {line}\n\n"));
+        self
+    }
+
+    /// What there is to know of this build.
+    pub(super) fn noted(mut self, limits: &str) -> Self {
+        for line in report::wrap(&format!("note: {limits}"), 78) {
+            self.text.push_str(&format!("  {line}\n"));
+        }
+        self.text.push('\n');
         self
     }
 

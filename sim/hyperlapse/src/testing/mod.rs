@@ -6,39 +6,36 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`running`] | seed files first, then seeds, until one fails |
+//! | [`harness`] | a suite made of data as a test binary |
 //! | [`place`] | which package, which folders, the line that replays |
 //! | [`variables`] | what the environment asks for |
 //! | [`found`] | what is told of a failure |
 
 mod found;
+#[cfg(feature = "harness")]
+mod harness;
 mod place;
+mod running;
 mod variables;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::future::Future;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::build_info::Build;
-use crate::decision::StrategyChoice;
-use crate::input::{InputError, Source};
-use crate::isolate;
+use crate::input::Source;
 use crate::property::Property;
-use crate::replay::compare;
-use crate::report::Explained;
-use crate::seed_file::{Expect, SeedFile};
-use crate::shrink::{Effort, NotShrunk};
-use crate::suite::{Case, Finished, Suite};
-use crate::sweep;
+use crate::shrink::Effort;
+use crate::suite::{Case, Suite};
 use crate::units;
-use crate::verdict::FailureKind;
 use crate::workload::{AllAtOnce, Workload};
-use crate::world::{RunOptions, Sim};
+use crate::world::Sim;
 pub use found::{NotHeld, Untrue};
 use place::Place;
-use variables::Variables;
+use running::Running;
 
 /// So many seeds are played where nothing else is said: what finds most races, in well under a second.
 pub const SEEDS: u64 = 256;
@@ -157,6 +154,16 @@ pub struct Held {
     pub seeds: u64,
 }
 
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seeds = units::plural(self.seeds, "seed");
+        match self.seed_files {
+            0 => write!(f, "{seeds} held"),
+            files => write!(f, "{seeds} and {} held", units::plural(files, "seed file")),
+        }
+    }
+}
+
 impl Test {
     /// A test of this name, which is that of its function within the test binary, modules included: `pools::none_is_lost`.
     pub fn new(name: impl Into<String>) -> Self {
@@ -273,13 +280,7 @@ impl Test {
     {
         let name = self.place.name.clone();
         match self.check(body) {
-            Ok(Held { seed_files, seeds }) => {
-                let files = match seed_files {
-                    0 => String::new(),
-                    files => format!(" and {}", units::plural(files, "seed file")),
-                };
-                println!("{name}: {}{files} held", units::plural(seeds, "seed"));
-            }
+            Ok(held) => println!("{name}: {held}"),
             Err(not_held) => panic!("{not_held}"),
         }
     }
@@ -293,21 +294,12 @@ impl Test {
         F: Fn(Sim) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Ending> + Send + 'static,
     {
-        let variables = Variables::of_process()?;
         let suite = self.suite(body);
         let case = suite.case_from(&self.source(), None, &[])?;
         // One that the suite brings: its text is code, and no business of seed files.
-        let mut case = Case { text: None, ..case };
-        if std::env::var_os(isolate::REPLY).is_some() {
-            // This process is there for one run, and for whoever reads its reply.
-            let served = isolate::serve(&suite);
-            if let Err(error) = &served {
-                eprintln!("{error}");
-            }
-            std::process::exit(i32::from(served.is_err()));
-        }
-        case.strategy = variables.strategy.clone();
-        Running { test: &self, suite, case, variables }.all()
+        let case = Case { text: None, ..case };
+        let Self { place, seeds, isolate, out, .. } = self;
+        Running { place, suite: &suite, case, seeds, isolate, out }.all()
     }
 
     fn suite<F, Fut>(&self, body: F) -> Suite<()>
@@ -320,7 +312,7 @@ impl Test {
             async move { ended.await.unwrap_it() }
         };
         let suite = Suite::new("cargo-test", "")
-            .system(self.place.binary, "what this test tests", |_| ())
+            .system(self.place.system, "what this test tests", |_| ())
             .script(SCRIPT, "the body of the test", self.properties, script)
             .in_test(&self.place.name);
         let suite = match &self.load {
@@ -366,157 +358,5 @@ impl From<u64> for Seeds {
 impl From<Range<u64>> for Seeds {
     fn from(range: Range<u64>) -> Self {
         Self(range)
-    }
-}
-
-/// A test that is being run.
-struct Running<'a> {
-    test: &'a Test,
-    suite: Suite<()>,
-    case: Case,
-    variables: Variables,
-}
-
-impl Running<'_> {
-    fn all(&self) -> Result<Held, NotHeld> {
-        let mut held = Held { seed_files: 0, seeds: 0 };
-        if let Some(path) = &self.variables.replay {
-            let (source, seed_file) = place::read(path)?;
-            if !self.test.place.has(&seed_file) {
-                let of = format!("{} on {}", seed_file.scenario, seed_file.system);
-                let message = format!("{} is of another test: {of}", path.display());
-                let ours = self.test.place.scenario();
-                return Err(InputError::new(message).help(format!("this one is {ours}")).into());
-            }
-            self.replay(path, &source, &seed_file)?;
-            return Ok(Held { seed_files: 1, ..held });
-        }
-        if self.variables.seed.is_none() {
-            for (path, source, seed_file) in self.test.place.seed_files(&self.out())? {
-                self.replay(&path, &source, &seed_file)?;
-                held.seed_files += 1;
-            }
-        }
-        held.seeds = self.sweep()?;
-        Ok(held)
-    }
-
-    fn out(&self) -> PathBuf {
-        let asked = self.variables.out.as_ref().or(self.test.out.as_ref());
-        asked.cloned().unwrap_or_else(|| self.test.place.found())
-    }
-
-    fn options(&self, seed: u64) -> RunOptions {
-        let isolate = self.test.isolate || self.variables.isolate;
-        let defaults = RunOptions::seed(seed);
-        let hang_after = self.variables.hang_after.unwrap_or(defaults.hang_after);
-        RunOptions { isolate, hang_after, ..defaults }
-    }
-
-    /// A seed file again.
-    fn replay(&self, path: &Path, source: &Source, seed_file: &SeedFile) -> Result<(), NotHeld> {
-        let in_file = |error: InputError| error.context(format_args!("in {}", source.name));
-        let case = self.suite.replay_case(seed_file).map_err(in_file)?;
-        let options = self.options(seed_file.seed);
-        let crash = seed_file.failure.kind == FailureKind::Crash;
-        let options = RunOptions { isolate: options.isolate || crash, ..options };
-        let finished = self.suite.run_with(&case, options);
-        let replayed = compare(seed_file, &finished);
-        if replayed.as_expected(seed_file.expect) {
-            return Ok(());
-        }
-        let build = Build::of_binary(self.suite.name(), self.suite.version());
-        let explained = replayed.explain(seed_file, &finished, &build);
-        let found = found::Found::of(self.test, &self.case, &finished);
-        if finished.verdict.passed() {
-            return Err(NotHeld::NotReproduced(format!("{}: {explained}", path.display())));
-        }
-        let found = found.replayed(path, explained);
-        let failure = finished.verdict.failures.first().expect("it did not pass");
-        let story = self.suite.explain(&case, &finished, failure);
-        Err(found.told(crate::report::explanation(&story, false)).into())
-    }
-
-    /// All seeds, until one fails; how many held.
-    fn sweep(&self) -> Result<u64, NotHeld> {
-        let seeds = match (self.variables.seed, &self.variables.seeds) {
-            (Some(seed), _) => seed..seed + 1,
-            (None, Some(seeds)) => seeds.clone(),
-            (None, None) => self.test.seeds.clone(),
-        };
-        let count = seeds.end - seeds.start;
-        let play = |index: usize| {
-            let options = self.options(seeds.start + index as u64);
-            let (case, finished) = match self.case.strategy() {
-                StrategyChoice::CancelEach => self.suite.cancel_each(&self.case, options).first,
-                _ => (self.case.clone(), self.suite.run_with(&self.case, options)),
-            };
-            // Not lost, whatever comes after.
-            let written = (!finished.verdict.passed()).then(|| self.write(&case, &finished));
-            (case, finished, written)
-        };
-        let mut failed = None;
-        let jobs = self.variables.jobs.map_or(1, |jobs| jobs.get());
-        sweep::in_order(count as usize, jobs, play, |_, (case, finished, written)| match written {
-            None => ControlFlow::Continue(()),
-            Some(written) => {
-                failed = Some((case, finished, written));
-                ControlFlow::Break(())
-            }
-        });
-        let Some((case, finished, written)) = failed else { return Ok(count) };
-        let found = found::Found::of(self.test, &case, &finished).found(&seeds);
-        let path = match written {
-            Ok(path) => path,
-            Err((error, text)) => return Err(found.not_written(&error, &text).into()),
-        };
-        let found = found.written(&path, &self.test.place.replay(&path));
-        Err(found.told(self.story(&case, &finished, &path)).into())
-    }
-
-    /// Writes a seed file: where it is, or its text, if it cannot be written.
-    fn write(&self, case: &Case, finished: &Finished) -> Result<PathBuf, (std::io::Error, String)> {
-        let build = Build::of_binary(self.suite.name(), self.suite.version());
-        let seed_file =
-            SeedFile::of(case, finished, build).expect("a run that failed has a failure");
-        // Of a test it is expected that it passes.
-        let seed_file = SeedFile { expect: Expect::Pass, ..seed_file };
-        let command = self.test.place.replay_command();
-        seed_file.write(&self.out(), &command).map_err(|error| (error, seed_file.text(&command)))
-    }
-
-    /// The failure made small, and why it fails; why it was not made small, if so.
-    fn story(&self, case: &Case, finished: &Finished, path: &Path) -> String {
-        let failure = finished.verdict.failures.first().expect("a run that failed has a failure");
-        let explain = || {
-            let story = self.suite.explain(case, finished, failure);
-            crate::report::explanation(&story, false)
-        };
-        if self.variables.no_shrink {
-            return explain();
-        }
-        let options = self.options(finished.record.seed);
-        match self.suite.shrink(case, options, Some(failure), EFFORT, &mut |_| {}) {
-            // As small as it was found.
-            Ok(shrunk) if shrunk.sizes.0 == shrunk.sizes.1 => {
-                let story = self.suite.explain(&shrunk.case, &shrunk.finished, failure);
-                crate::report::explanation(&story, false)
-            }
-            Ok(shrunk) => {
-                let command = self.test.place.replay_command();
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                let kept = Explained::kept(&self.suite, &shrunk, |seed_file| {
-                    let seed_file = SeedFile { expect: Expect::Pass, ..seed_file.clone() };
-                    seed_file.write_as(&self.out(), &format!("{stem}-shrunk.toml"), &command)
-                });
-                match kept {
-                    Ok(explained) => crate::report::shrunk(&explained, &command, false),
-                    Err(error) => format!("the smaller seed file cannot be written: {error}\n"),
-                }
-            }
-            Err(NotShrunk::NothingToShrink) => explain(),
-            Err(why @ NotShrunk::Hangs(_)) => format!("not shrunk: {why}\n"),
-            Err(why) => format!("not shrunk: {why}\n\n{}", explain()),
-        }
     }
 }

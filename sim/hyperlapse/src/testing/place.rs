@@ -12,7 +12,9 @@ pub(super) struct Place {
     /// As libtest knows it.
     pub(super) name: String,
     /// The name of its binary, without what cargo puts behind it.
-    pub(super) binary: &'static str,
+    binary: &'static str,
+    /// The name of what it tests: that of its binary, or a system of a suite.
+    pub(super) system: &'static str,
     /// Cargo's word for the sort of binary.
     target: Option<&'static str>,
     package: Option<String>,
@@ -36,7 +38,13 @@ impl Place {
         };
         // A suite's names are constants; a process has one binary.
         let binary = intern(binary);
-        Self { name, binary, target, package, folder }
+        Self { name, binary, system: binary, target, package, folder }
+    }
+
+    /// Of a case of a suite, on this system.
+    #[cfg(feature = "harness")]
+    pub(super) fn on(self, system: &'static str) -> Self {
+        Self { system, ..self }
     }
 
     /// What was known when it was compiled, where cargo does not say it now.
@@ -58,7 +66,7 @@ impl Place {
 
     /// Whether a seed file is one of this test.
     pub(super) fn has(&self, seed_file: &SeedFile) -> bool {
-        seed_file.scenario == self.scenario() && seed_file.system == self.binary
+        seed_file.scenario == self.scenario() && seed_file.system == self.system
     }
 
     /// Where found failures go: the folder of what is built, `target/hyperlapse`.
@@ -78,7 +86,7 @@ impl Place {
         found: &Path,
     ) -> Result<Vec<(PathBuf, Source, SeedFile)>, InputError> {
         let kept = self.folder.as_ref().map(|folder| folder.join("seeds"));
-        let ours = format!("{}-{}-seed-", self.scenario(), self.binary);
+        let ours = format!("{}-{}-seed-", self.scenario(), self.system);
         let mut files = Vec::new();
         for folder in kept.as_deref().into_iter().chain([found]) {
             let Ok(entries) = fs::read_dir(folder) else { continue };
@@ -146,6 +154,7 @@ mod tests {
         Place {
             name: name.to_owned(),
             binary: "race",
+            system: "race",
             target: Some("--test"),
             package: Some("my-pool".to_owned()),
             folder: None,

@@ -2,3 +2,4 @@
 
 mod accepts;
 mod finds;
+mod harness;
