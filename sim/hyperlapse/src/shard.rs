@@ -162,7 +162,7 @@ mod tests {
     fn what_is_no_shard_says_what_was_expected() {
         let told = ["", "3", "0/8", "9/8", "1/0", "1/-2", "a/b", "1/2/3", "1/4294967296"];
         let told = told.map(|text| format!("{text:<12} {}", text.parse::<Shard>().unwrap_err()));
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     #[test]

@@ -70,6 +70,33 @@ impl Head {
         let strategy = strategy.map(|strategy| strategy.name().to_owned());
         Self { shard, format: SHARD_FORMAT, build, seeds, cases, strategy, options }
     }
+
+    /// What was run, again.
+    ///
+    /// # Errors
+    /// When this suite has no such scenario, system, setting or strategy, or a file that a scenario names is not here.
+    pub(super) fn cases<S: Clone + Send + 'static>(
+        &self,
+        suite: &Suite<S>,
+    ) -> Result<Vec<Case>, InputError> {
+        let named = |name: &String| {
+            StrategyChoice::named(name)
+                .ok_or_else(|| InputError::new(format!("unknown strategy `{name}`")))
+        };
+        let strategy = self.strategy.as_ref().map(named).transpose()?;
+        let again = |head: &CaseHead| {
+            let case = Case { strategy: strategy.clone(), ..head.case(suite)? };
+            match CaseHead::of(&case) == *head {
+                true => Ok(case),
+                // The same build reads the same text alike: it was changed by hand.
+                false => {
+                    let message = format!("{} is another scenario than it says", head.scenario);
+                    Err(InputError::new(message))
+                }
+            }
+        };
+        self.cases.iter().map(again).collect()
+    }
 }
 
 /// A scenario against a system.
@@ -97,14 +124,7 @@ impl CaseHead {
         }
     }
 
-    /// The case again.
-    ///
-    /// # Errors
-    /// When this suite has no such case, or a file that its scenario names is not here.
-    pub(super) fn case<S: Clone + Send + 'static>(
-        &self,
-        suite: &Suite<S>,
-    ) -> Result<Case, InputError> {
+    fn case<S: Clone + Send + 'static>(&self, suite: &Suite<S>) -> Result<Case, InputError> {
         let set = self.set.iter().cloned().map(|(path, value)| Override { path, value });
         let set: Vec<Override> = set.collect();
         match &self.file {

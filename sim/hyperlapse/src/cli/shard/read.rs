@@ -70,15 +70,7 @@ impl Shards {
         }
         let (_, head) = first.expect("there is a path or an error");
         missing(head.shard.of(), &found)?;
-        let cases: Result<Vec<Case>, _> = head.cases.iter().map(|case| case.case(suite)).collect();
-        let cases = cases?;
-        for (case, head) in cases.iter().zip(&head.cases) {
-            // The same build has the same text; but what it reads may name files that are others here.
-            if CaseHead::of(case) != *head {
-                let message = format!("{} is another scenario here", case.scenario.name());
-                return Err(InputError::new(message));
-            }
-        }
+        let cases = head.cases(suite)?;
         let order = Order::new(cases.len(), head.seeds.clone())
             .ok_or_else(|| InputError::new("a shard of more runs than can be counted"))?;
         let mut explanations = Vec::new();
@@ -152,24 +144,25 @@ fn paths(named: &[PathBuf]) -> Result<Vec<PathBuf>, InputError> {
 
 /// Whether each shard is there.
 fn missing(of: u32, found: &BTreeMap<Shard, PathBuf>) -> Result<(), InputError> {
-    const MOST: usize = 20;
+    const MOST: usize = 100;
     let missing = u64::from(of) - found.len() as u64;
+    if missing == 0 {
+        return Ok(());
+    }
     let all = (1..=of).filter_map(|number| Shard::new(number, of));
-    let told = all.filter(|shard| !found.contains_key(shard)).take(MOST);
-    let told: Vec<String> = told.map(|shard| shard.number().to_string()).collect();
-    let more = match missing - told.len() as u64 {
+    let which = all.filter(|shard| !found.contains_key(shard)).take(MOST);
+    let which: Vec<String> = which.map(|shard| shard.number().to_string()).collect();
+    let more = match missing - which.len() as u64 {
         0 => String::new(),
         more => format!(" and {} more", count(more)),
     };
-    let (which, are) = match missing {
-        0 => return Ok(()),
-        1 => ("shard", "is"),
-        _ => ("shards", "are"),
-    };
-    let message =
-        format!("{which} {}{more} of {} {are} missing", told.join(", "), count(of.into()));
-    Err(InputError::new(message)
-        .help("a shard that did not come to its end leaves no file: run it again"))
+    let again = "a shard that did not come to its end leaves no file: run it again";
+    let (which, of) = (which.join(", "), count(of.into()));
+    Err(match missing {
+        1 => InputError::new(format!("shard {which} of {of} is missing")).help(again),
+        _ => InputError::new(format!("{} of {of} shards are missing", count(missing)))
+            .help(format!("missing are {which}{more}; {again}")),
+    })
 }
 
 fn other_build(path: &Path, its: &Build, ours: &Build) -> InputError {
