@@ -79,6 +79,19 @@ fn what_run_prints_keeps_the_schema() {
 }
 
 #[test]
+fn a_shard_keeps_the_schema_and_says_which_it_is() {
+    let shard = output(&["queue", "idle-users", "--seeds", "3..6", "--shard", "2/4"]);
+    assert_eq!(shard["shard"], "2/4");
+    let validator = validator();
+    assert!(validator.is_valid(&shard));
+    for wrong in [json!("0/4"), json!("2"), json!(2)] {
+        let mut shard = shard.clone();
+        shard["shard"] = wrong;
+        assert!(!validator.is_valid(&shard), "{}", shard["shard"]);
+    }
+}
+
+#[test]
 fn a_key_more_or_less_breaks_the_schema_at_any_depth() {
     let validator = validator();
     let mut broken = 0;

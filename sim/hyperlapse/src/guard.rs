@@ -8,13 +8,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Keep;
 use crate::explain::place::resolve;
 use crate::suite::{Case, Finished, Suite};
 use crate::world::RunOptions;
 
 /// Where something comes from that no seed decides in production.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HostSource {
     /// The keys of `HashMap` and `HashSet`: the order in which they are iterated.
     Hash,
@@ -43,7 +46,7 @@ impl HostSource {
 }
 
 /// Two runs that should be alike, and are not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What was moved between them; `None` for two runs with nothing between them but the first.
     pub moved: Option<HostSource>,

@@ -21,17 +21,19 @@ pub struct Source {
     pub text: Arc<str>,
     /// The folder of its file, for the files that it names.
     folder: Option<Arc<Path>>,
+    /// Which line of its file the text begins with, from 1.
+    line: usize,
 }
 
 impl Source {
     /// A text known by this name.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), text: text.into(), folder: None }
+        Self { name: name.into(), text: text.into(), folder: None, line: 1 }
     }
 
     /// Another text in place of this one.
     pub(crate) fn instead(&self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), text: text.into(), folder: self.folder.clone() }
+        Self { name: name.into(), text: text.into(), folder: self.folder.clone(), line: 1 }
     }
 
     /// The path of a file that this one names: beside it, or in the current folder where it is not a file itself.
@@ -58,11 +60,23 @@ impl Source {
         let name = path.display().to_string();
         let bytes = fs::read(path)
             .map_err(|error| InputError::new(format!("cannot read {name}: {error}")))?;
-        let folder = path.parent().map(Arc::from);
-        let read = |text| Self { folder, ..Self::new(&*name, text) };
+        Ok(Self::of_bytes(&name, 1, bytes)?.of_file(path))
+    }
+
+    /// Text that stands in a file, or is to be read as if it did: what it names is beside that.
+    pub(crate) fn of_file(self, path: &Path) -> Self {
+        Self { folder: path.parent().map(Arc::from), ..self }
+    }
+
+    /// A file from this line on, from 1.
+    ///
+    /// # Errors
+    /// When it is not text.
+    pub(crate) fn of_bytes(name: &str, line: usize, bytes: Vec<u8>) -> Result<Self, InputError> {
+        let read = |text| Self { line, ..Self::new(name, text) };
         String::from_utf8(bytes).map(read).map_err(|error| {
             let upto = error.utf8_error().valid_up_to();
-            let lossy = Self::new(&*name, String::from_utf8_lossy(error.as_bytes()));
+            let lossy = Self { line, ..Self::new(name, String::from_utf8_lossy(error.as_bytes())) };
             // Up to here the two are the same; the mark is on what stands for the bytes.
             let span = upto..upto + char::REPLACEMENT_CHARACTER.len_utf8();
             InputError::new("this is not a text file")
@@ -272,8 +286,12 @@ impl fmt::Display for InputError {
         let mut group = Group::with_title(Level::ERROR.primary_title(&*self.message));
         if let Some((source, span)) = self.place.as_deref() {
             let mark = AnnotationKind::Primary.span(span.clone()).label(self.label.as_deref());
-            group =
-                group.element(Snippet::source(&*source.text).path(&*source.name).annotation(mark));
+            group = group.element(
+                Snippet::source(&*source.text)
+                    .path(&*source.name)
+                    .line_start(source.line)
+                    .annotation(mark),
+            );
         } else if let Some(label) = &self.label {
             group = group.element(Level::NOTE.message(&**label));
         }

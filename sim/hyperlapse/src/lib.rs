@@ -68,6 +68,7 @@
 //! | what bends a run: yields, late polls, cancellation, faults | [`decision`], [`decision::Fault`], [`User::step`] |
 //! | failures that replay for ever | [`SeedFile`], [`compare_replay`] |
 //! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
+//! | a part of a sweep, for another machine | [`Shard`] |
 //! | a simulated disk under SQLite | the module `disk`, with the feature of that name |
 //! | what a run depends on besides its seed | [`Suite::check_determinism`] |
 //! | the most load that holds | [`Suite::limit`] |
@@ -175,6 +176,7 @@ mod replay;
 pub mod report;
 mod scenario;
 mod seed_file;
+mod shard;
 mod shrink;
 mod suite;
 mod sweep;
@@ -221,6 +223,7 @@ pub use scenario::overrides::Override;
 pub use scenario::{Scenario, ScenarioBuilder, UserKind};
 pub use schemars;
 pub use seed_file::{Expect, MAX_SEED, SEED_FILE_FORMAT, SeedFile};
+pub use shard::{Shard, ShardError};
 pub use shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 pub use suite::{Case, Entry, Finished, Suite};
 pub use systematic::CancelledEach;

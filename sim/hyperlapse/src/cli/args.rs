@@ -13,6 +13,7 @@ use crate::decision::StrategyChoice;
 use crate::environment::{hang_after, jobs, seed, seeds, strategy};
 use crate::report::{self, REPORTERS, Reporter};
 use crate::scenario::overrides::Override;
+use crate::shard::{Shard, ShardError};
 
 const EXIT_CODES: &str = "Exit codes: 0 all held; 1 a property or threshold failed; 2 usage or input; \
                           3 nondeterminism found; 70 a fault of our own.";
@@ -33,6 +34,8 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Run scenarios with one seed or many
     Run(RunArgs),
+    /// Join the shards of a sweep, judge what only the whole can be judged by, and report it
+    Merge(MergeArgs),
     /// Print what a run will do, without doing it
     Plan(PlanArgs),
     /// List scenarios, systems, scripts, properties, workloads and metrics
@@ -94,20 +97,16 @@ pub(super) struct RunArgs {
     /// cancelled)
     #[arg(long, value_name = "NAME", value_parser = strategy)]
     pub(super) strategy: Option<StrategyChoice>,
-    /// How results are printed
-    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
-    pub(super) format: &'static Reporter,
-    /// Write a report beside what is printed, such as junit=target/junit.xml; can be given several times. A
-    /// folder ends with a slash. A file of that name is replaced
-    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = report_to)]
-    pub(super) reports: Vec<ReportTo>,
-    /// Write reports of every format into a folder; those of single runs for the first, the median, the slowest
-    /// and the first failing seeds of each scenario
-    #[arg(long, value_name = "DIR")]
-    pub(super) report_dir: Option<PathBuf>,
-    /// Where seed files of failing runs go
+    #[command(flatten)]
+    pub(super) told: ReportArgs,
+    /// Where seed files of failing runs go, and the file of a shard
     #[arg(long, value_name = "DIR", default_value = "target/hyperlapse")]
     pub(super) out: PathBuf,
+    /// Run the K-th of N parts of all runs, and write a file for `merge` into the folder of --out. Which part, auto takes
+    /// from the variables of a Kubernetes Indexed Job (with HYPERLAPSE_SHARDS=N), of GitLab, CircleCI, Buildkite
+    /// or Bitbucket
+    #[arg(long, value_name = "K/N|auto", value_parser = which_shard)]
+    pub(super) shard: Option<WhichShard>,
     /// Run each seed again as it was, and once more for each thing of the host that a simulation holds still, and
     /// compare the events
     #[arg(long, conflicts_with = "isolate")]
@@ -121,6 +120,51 @@ pub(super) struct RunArgs {
     /// Host time without any sign of life after which a run is given up as hung
     #[arg(long, value_name = "TIME", value_parser = hang_after, default_value = "30s")]
     pub(super) hang_after: Duration,
+}
+
+/// How runs are told, by `run` and by `merge`.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReportArgs {
+    /// How results are printed
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
+    pub(super) format: &'static Reporter,
+    /// Write a report beside what is printed, such as junit=target/junit.xml; can be given several times. A
+    /// folder ends with a slash. A file of that name is replaced
+    #[arg(long = "report", value_name = "FORMAT=PATH", value_parser = report_to)]
+    pub(super) reports: Vec<ReportTo>,
+    /// Write reports of every format into a folder; those of single runs for the first, the median, the slowest
+    /// and the first failing seeds of each scenario
+    #[arg(long, value_name = "DIR")]
+    pub(super) report_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Parser)]
+pub(super) struct MergeArgs {
+    /// The files of all shards, or folders that hold them as shard-K-of-N.jsonl
+    #[arg(value_name = "SHARD", required = true)]
+    pub(super) shards: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) told: ReportArgs,
+}
+
+/// Which part of all runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhichShard {
+    /// The one that variables of the machine tell.
+    Auto,
+    /// This one.
+    Given(Shard),
+}
+
+fn which_shard(text: &str) -> Result<WhichShard, String> {
+    match text {
+        "auto" => Ok(WhichShard::Auto),
+        _ => match text.parse() {
+            Ok(shard) => Ok(WhichShard::Given(shard)),
+            Err(ShardError::Form) => Err(format!("{}, or auto", ShardError::Form)),
+            Err(error) => Err(error.to_string()),
+        },
+    }
 }
 
 #[derive(Debug, Parser)]

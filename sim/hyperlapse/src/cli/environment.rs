@@ -27,9 +27,13 @@ const EVERYWHERE: &[&str] = &[
     "check-determinism",
     "isolate",
     "no-shrink",
+    "shard",
 ];
 
-/// Options that mean something else in another command: theirs are those of `run`.
+/// How many shards there are, for systems that tell only which of them this is: read with `--shard auto`.
+pub(super) const SHARDS: &str = "HYPERLAPSE_SHARDS";
+
+/// Options that mean something else in another command: theirs are those of `run`, and of `merge`.
 const OF_RUN: &[&str] = &["format", "report", "report-dir", "out"];
 
 /// What the help says of them all.
@@ -56,7 +60,8 @@ fn name(option: &str) -> String {
 /// The variable of an option.
 fn variable_of(command: &str, arg: &Arg) -> Option<String> {
     let option = arg.get_long()?;
-    let has = EVERYWHERE.contains(&option) || (command == "run" && OF_RUN.contains(&option));
+    let has = EVERYWHERE.contains(&option)
+        || (matches!(command, "run" | "merge") && OF_RUN.contains(&option));
     has.then(|| name(option))
 }
 
@@ -74,7 +79,7 @@ pub(super) fn document(parser: Command) -> Command {
 /// What to say of variables that nothing reads.
 pub(super) fn unknown(variables: &Variables) -> Vec<String> {
     let known: Vec<String> = EVERYWHERE.iter().chain(OF_RUN).map(|option| name(option)).collect();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).chain([SHARDS]).collect();
     let of_ours = variables.keys().filter_map(|name| name.to_str());
     let unknown = of_ours.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
     let warning = |name: &str| match near(name, &known) {

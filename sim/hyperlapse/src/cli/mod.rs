@@ -8,6 +8,10 @@
 //! | [`run`] | `run` and `plan` |
 //! | [`replay`] | `replay` |
 //! | [`shrink`] | `shrink`, and what `run` does with what it finds |
+//! | [`telling`] | what is told of runs, by `run` and by `merge` |
+//! | [`shard`] | parts of a sweep, and their files |
+//! | [`merge`] | `merge` |
+//! | [`guard`] | `run --check-determinism` |
 //! | [`output`] | where reports go |
 //! | [`latencies`] | `run --save-latencies` |
 //! | [`limit`] | `limit` |
@@ -21,15 +25,19 @@ mod args;
 mod calibrate;
 mod compare;
 mod environment;
+mod guard;
 mod init;
 mod latencies;
 mod limit;
 mod list;
+mod merge;
 mod output;
 mod real;
 mod replay;
 mod run;
+mod shard;
 mod shrink;
+mod telling;
 mod waiting;
 
 use std::ffi::OsString;
@@ -127,6 +135,7 @@ impl<S: Clone + Send + 'static> Suite<S> {
         let mut terminal = Terminal { out, command };
         let done = match parsed.command.unwrap_or_default() {
             Command::Run(args) => run::run(self, &args, &mut terminal),
+            Command::Merge(args) => merge::merge(self, &args, &mut terminal),
             Command::Plan(args) => run::plan(self, &args, &mut terminal),
             Command::Init(args) => init::init(self, &args, &mut terminal),
             Command::Schema => {

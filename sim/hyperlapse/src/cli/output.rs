@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::Stop;
-use super::args::{ReportTo, RunArgs};
+use super::args::{ReportArgs, ReportTo};
 use crate::clock::Clock;
 use crate::event::Keep;
 use crate::input::InputError;
@@ -69,7 +69,12 @@ impl Outputs {
     /// # Errors
     /// When one file is asked for and there are several to be written, two reports have the same path, or the file
     /// system refuses.
-    pub(super) fn open(args: &RunArgs, cases: &[Case], runs: u64) -> Result<Self, Stop> {
+    pub(super) fn open(
+        args: &ReportArgs,
+        clock: Clock,
+        cases: &[Case],
+        runs: u64,
+    ) -> Result<Self, Stop> {
         let of_one = |reporter: &Reporter| matches!(reporter.make, Make::EachRun { .. });
         if of_one(args.format) && runs > 1 {
             let (name, runs) = (args.format.name, units::count(runs));
@@ -107,8 +112,7 @@ impl Outputs {
             this.add(reporter, path, folder)?;
         }
         if let Some(folder) = folder {
-            let whole =
-                |reporter: &&Reporter| !of_one(reporter) && args.clock.can_be_told_by(reporter);
+            let whole = |reporter: &&Reporter| !of_one(reporter) && clock.can_be_told_by(reporter);
             for reporter in REPORTERS.iter().filter(whole) {
                 let path = folder.join(file_name(reporter));
                 if !paths.contains(&path) {
@@ -195,7 +199,7 @@ impl OfAll {
             target.close()?;
         }
         if let Some(folder) = self.folder {
-            for (number, case) in results.cases.iter().enumerate() {
+            for case in &results.cases {
                 for kept in case.kept.values() {
                     let seed = kept.finished.record.seed;
                     let options = RunOptions { seed, ..options.clone() };
@@ -207,7 +211,7 @@ impl OfAll {
                     for reporter in REPORTERS.iter().filter(of_one) {
                         let run = kept.as_run();
                         let text = of_run(reporter, suite, run, &options, &mut again);
-                        write(&of_runs.path(&folder, reporter, number, run.finished), &text)?;
+                        write(&of_runs.path(&folder, reporter, case.number, run.finished), &text)?;
                     }
                 }
             }
@@ -322,7 +326,7 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-fn cannot_write(path: &Path, error: io::Error) -> Stop {
+pub(super) fn cannot_write(path: &Path, error: io::Error) -> Stop {
     Stop::Io(format!("write {}", path.display()), error)
 }
 

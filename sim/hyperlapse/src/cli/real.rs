@@ -26,9 +26,9 @@ impl RunArgs {
         let tells = |reporter: &Reporter| {
             matches!(reporter.make, Make::EachRun { needs: Needs::Events, .. })
         };
-        self.report_dir.is_some()
-            || tells(self.format)
-            || self.reports.iter().any(|to| tells(to.reporter))
+        self.told.report_dir.is_some()
+            || tells(self.told.format)
+            || self.told.reports.iter().any(|to| tells(to.reporter))
     }
 }
 
@@ -63,7 +63,14 @@ pub(super) fn check(args: &RunArgs, cases: &[Case]) -> Result<(), InputError> {
             "the process under test is measured as it is; a crash ends the command",
         );
     }
-    let mut reporters = args.reports.iter().map(|to| to.reporter).chain([args.format]);
+    if args.shard.is_some() {
+        return cannot(
+            "--shard",
+            "runs on the real clock are not added up: there is one of each scenario",
+        );
+    }
+    let told = &args.told;
+    let mut reporters = told.reports.iter().map(|to| to.reporter).chain([told.format]);
     if let Some(reporter) = reporters.find(|reporter| !Clock::Real.can_be_told_by(reporter)) {
         let why = match reporter.name {
             "baseline" => "figures that are kept must repeat themselves; `compare` takes the JSON",

@@ -1,24 +1,27 @@
 //! `run` and `plan`.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::args::{PlanArgs, RunArgs};
+use super::args::{PlanArgs, RunArgs, WhichShard};
 use super::output::{EVENTS, OfRuns, Outputs};
 use super::real::CtrlC;
-use super::shrink::Found;
+use super::shard::Order;
+use super::shard::file::{Head, Options, ShardFile};
+use super::telling::{Done, Telling};
 use super::waiting::Waiting;
 use super::{Stop, Terminal, exit};
 use crate::build_info::Build;
 use crate::clock::Clock;
 use crate::decision::StrategyChoice;
 use crate::event::Keep;
-use crate::guard::{Finding, HostSource};
+use crate::guard::Finding;
 use crate::input::{InputError, Source};
-use crate::report::{self, Detail, Growing, Kept, Make, OneRun, Results};
+use crate::report::{self, Kept, OneRun, Results};
 use crate::scenario::overrides::Override;
 use crate::seed_file::SeedFile;
+use crate::shard::Shard;
 use crate::suite::{Case, Finished, Suite};
 use crate::sweep;
 use crate::units;
@@ -83,33 +86,38 @@ pub(super) fn run<S: Clone + Send + 'static>(
         let seed = args.seed.unwrap_or(0);
         seed..seed + 1
     });
-    if (seeds.end - seeds.start).checked_mul(cases.len() as u64).is_none() {
-        return Err(InputError::new("--seeds: these are more runs than can be counted").into());
-    }
+    let order = Order::new(cases.len(), seeds)
+        .ok_or_else(|| InputError::new("--seeds: these are more runs than can be counted"))?;
+    let shard = match args.shard {
+        None => Shard::WHOLE,
+        Some(WhichShard::Given(shard)) => shard,
+        Some(WhichShard::Auto) => super::shard::variables::shard(|name| std::env::var_os(name))?,
+    };
     let jobs = match args.jobs {
         // Two of them would measure each other.
         _ if args.clock == Clock::Real => 1,
         Some(jobs) => jobs.get(),
         None => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
     };
-    let runs = (seeds.end - seeds.start) * cases.len() as u64;
+    let runs = shard.count(order.runs());
     if let Some(path) = &args.save_latencies {
         super::latencies::check(path, runs)?;
     }
-    let outputs = Outputs::open(args, &cases, runs)?;
+    let outputs = Outputs::open(&args.told, args.clock, &cases, runs)?;
     let command = terminal.command.clone();
     let on_ctrl_c = (args.clock == Clock::Real).then(CtrlC::ends_runs);
     let interrupt = on_ctrl_c.as_ref().map(CtrlC::interrupt);
-    let sweep = Sweep { suite, args, cases: &cases, seeds, jobs, command, interrupt };
+    let sweep = Sweep { suite, args, cases: &cases, order, shard, jobs, command, interrupt };
     sweep.run(outputs, terminal)
 }
 
-/// All cases with all seeds.
+/// All cases with all seeds, or a shard of these runs.
 struct Sweep<'a, S> {
     suite: &'a Suite<S>,
     args: &'a RunArgs,
     cases: &'a [Case],
-    seeds: Range<u64>,
+    order: Order,
+    shard: Shard,
     jobs: usize,
     command: String,
     /// On the real clock: what ends a run early.
@@ -127,101 +135,66 @@ struct Played {
     cancelled: Option<(u64, u64)>,
 }
 
-/// The same, with its seed file if it failed, and what is printed of it where that is a report of one run.
-struct Done {
-    case: Case,
-    finished: Finished,
-    failed: Option<Failed>,
-    findings: Vec<Finding>,
-    cancelled: Option<(u64, u64)>,
-    printed: Option<String>,
-}
-
-/// A run that failed: how it is played again, and its seed file.
-pub(super) struct Failed {
-    pub(super) case: Case,
-    pub(super) seed_file: PathBuf,
-}
-
 impl<S: Clone + Send + 'static> Sweep<'_, S> {
     /// Runs everything, prints one report as it goes on, and writes the others.
     fn run(&self, outputs: Outputs, terminal: &mut Terminal<'_>) -> Result<u8, Stop> {
         let began = Instant::now();
-        let Outputs { of_runs, mut of_all } = outputs;
-        let (format, is_text) = (self.args.format.make, self.args.format.name == "text");
-        let detail = Detail { memory: true, coloured: terminal.coloured() };
+        let Outputs { of_runs, of_all } = outputs;
         let build = Build::of_source(self.suite.name(), self.suite.version());
-        let mut results = Results::new(build, &self.command, self.cases, self.seeds.clone());
+        let mut results = Results::new(build, &self.command, self.cases, self.order.seeds.clone())
+            .part(self.shard);
         results.clock = self.args.clock;
-        let mut found = Found::default();
-        let mut guard = Guard::default();
-        if let Make::AsTheyEnd(Growing { head, .. }) = format {
-            terminal.print(&head(&results))?;
-        }
-        of_all.begin(&results)?;
+        let mut shard_file = match self.args.shard.is_some() {
+            true => Some(ShardFile::open(&self.args.out, &self.head())?),
+            false => None,
+        };
+        let guarded = self.args.check_determinism;
+        let mut telling = Telling::new(&self.args.told, self.cases, results, of_all, guarded);
+        telling.begin(terminal)?;
         self.each(&of_runs, |case, done| {
-            let Done { case: of, finished, failed, findings, cancelled, printed } = done;
-            guard.add(&self.cases[case], &finished, &findings);
-            if let Some((points, failed)) = cancelled {
-                let (all_points, all_failed) = results.cancelled.unwrap_or((0, 0));
-                results.cancelled = Some((all_points + points, all_failed + failed));
+            if let Some(file) = &mut shard_file {
+                file.run(&done)?;
             }
-            let seed_file = failed.as_ref().map(|failed| failed.seed_file.as_path());
-            let run = OneRun { case: &of, finished: &finished, seed_file };
-            let text = match format {
-                Make::AsTheyEnd(_) if is_text => report::text_of_run(&results, run, detail),
-                Make::AsTheyEnd(Growing { run: text, .. }) => text(&results, &run),
-                Make::EachRun { .. } | Make::Whole(_) => printed.unwrap_or_default(),
-            };
-            terminal.print(&text)?;
             if let Some(path) = &self.args.save_latencies {
-                super::latencies::save(path, &finished.record)?;
+                super::latencies::save(path, &done.finished.record)?;
             }
-            of_all.run(&results, &run)?;
-            results.add(case, run);
-            found.add(case, &finished, failed);
-            Ok(())
+            telling.run(case, done, terminal)
         })?;
-        // Those that an interrupt has left out have nothing to tell.
-        results.cases.retain(|case| !case.runs.is_empty());
-        if is_text {
-            let wall_ns = Some(units::nanos(began.elapsed()));
-            terminal.print(&report::end(&results, wall_ns, detail))?;
-        }
+        let options = self.options(0);
+        telling.runs_are_over(Some(units::nanos(began.elapsed())), terminal)?;
         if !self.args.no_shrink {
-            let options = self.options(0);
-            found.shrink(self.suite, &options, &self.command, |explained| {
-                if is_text {
-                    let text = report::shrunk(&explained, &self.command, detail.coloured);
-                    terminal.print(&format!("\n{text}"))?;
+            let found = telling.take_found();
+            found.shrink(self.suite, &options, &self.command, |told| {
+                if let Some(file) = &mut shard_file {
+                    file.explained(&told);
                 }
-                results.explanations.push(explained);
-                Ok(())
+                telling.explained(told.explained, terminal)
             })?;
         }
-        if of_all.needs_kept() || matches!(format, Make::Whole(_)) {
-            self.keep_medians(&mut results);
+        // Before reports: what cannot be written of them, `merge` can.
+        let shard_file = shard_file.map(ShardFile::close).transpose()?;
+        if telling.needs_medians() {
+            self.keep_medians(telling.results());
         }
-        match format {
-            Make::AsTheyEnd(_) if is_text => {}
-            Make::AsTheyEnd(Growing { tail, .. }) => terminal.print(&tail(&results))?,
-            Make::Whole(make) => terminal.print(&make(&results))?,
-            Make::EachRun { .. } => {}
-        }
-        let written = of_all.end(&of_runs, self.suite, &results, &self.options(0))?;
-        if is_text && !written.is_empty() {
-            terminal.print(&format!("\n{written}"))?;
-        }
-        if let Some(path) = self.args.save_latencies.as_ref().filter(|_| is_text) {
+        telling.end(&of_runs, self.suite, &options, terminal)?;
+        if let Some(path) = self.args.save_latencies.as_ref().filter(|_| telling.is_text()) {
             terminal.print(&format!("\nlatencies saved to {}\n", path.display()))?;
         }
-        if self.args.check_determinism && is_text {
-            terminal.print(&guard.text())?;
-        } else if self.args.check_determinism {
-            // Programs go by the exit code; what differs is for people.
-            super::complain(format_args!("{}", guard.text().trim_end()));
+        if let Some(path) = shard_file.filter(|_| telling.is_text()) {
+            terminal.print(&format!("\nshard {} for `merge`  {}\n", self.shard, path.display()))?;
         }
-        Ok(code(results.passed()).max(guard.code()))
+        telling.code(terminal)
+    }
+
+    /// What the file of a shard says first.
+    fn head(&self) -> Head {
+        let RunArgs { isolate, hang_after, check_determinism, no_shrink, .. } = *self.args;
+        let hang_after_ms = hang_after.as_millis() as u64;
+        let options = Options { isolate, hang_after_ms, check_determinism, no_shrink };
+        let build = Build::of_binary(self.suite.name(), self.suite.version());
+        let strategy = self.args.strategy.as_ref();
+        let seeds = self.order.seeds.clone();
+        Head::new(self.shard, build, seeds, self.cases, strategy, options)
     }
 
     /// Keeps the median run of each case, which is known only at the end: by running its seed again.
@@ -246,14 +219,10 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         of_runs: &OfRuns,
         mut take: impl FnMut(usize, Done) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        let seeds = self.seeds.end - self.seeds.start;
-        let count = self.cases.len() as u64 * seeds;
+        let count = self.shard.count(self.order.runs());
         let waiting = Waiting::new(count, self.cases.len() as u64, self.args.clock);
         let mut stop = None;
-        let at = |index: usize| {
-            let case = (index as u64 / seeds) as usize;
-            (case, self.seeds.start + index as u64 % seeds)
-        };
+        let at = |index: usize| self.order.at(self.shard.run(index as u64));
         let work = |index: usize| {
             let (case, seed) = at(index);
             let (reached, _running) = waiting.run(&self.cases[case], seed);
@@ -308,8 +277,7 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
         };
         let run = OneRun { case: &case, finished: &finished, seed_file: seed_file.as_deref() };
         let printed = of_runs.write(self.suite, number, run, &options)?;
-        let failed = seed_file.map(|seed_file| Failed { case: case.clone(), seed_file });
-        Ok(Done { case, finished, failed, findings, cancelled, printed })
+        Ok(Done { case, finished, seed_file, findings, cancelled, printed })
     }
 
     /// Runs a seed of a case, and what else was asked for with it.
@@ -339,49 +307,4 @@ impl<S: Clone + Send + 'static> Sweep<'_, S> {
             Stop::Io(format!("write a seed file into {}", self.args.out.display()), error)
         })
     }
-}
-
-/// What the guard found in a sweep: each dependence once for each case, by its first seed.
-#[derive(Default)]
-struct Guard {
-    told: Vec<(String, Option<HostSource>, String)>,
-    checked: u64,
-    fails: bool,
-}
-
-impl Guard {
-    fn add(&mut self, case: &Case, finished: &Finished, findings: &[Finding]) {
-        self.checked += 1;
-        let of = format!("{} on {}", case.scenario.name(), case.system);
-        for finding in findings {
-            self.fails |= !finding.is_note();
-            if self.told.iter().any(|(name, moved, _)| *name == of && *moved == finding.moved) {
-                continue;
-            }
-            let mark = if finding.is_note() { "note" } else { "NONDETERMINISM" };
-            let text = format!("{mark}  {of}, seed {}: {finding}", finished.record.seed);
-            let lines = text.lines().map(|line| report::wrap(line, 80).join("\n    "));
-            let text = lines.collect::<Vec<_>>().join("\n") + "\n";
-            self.told.push((of.clone(), finding.moved, text));
-        }
-    }
-
-    fn text(&self) -> String {
-        if self.told.is_empty() {
-            let runs = units::plural(self.checked, "run");
-            return format!(
-                "\ndeterministic: {runs} came to the same events again, and with another HashMap order, other \
-                 random\nbytes, another clock and another order of select!\n"
-            );
-        }
-        self.told.iter().map(|(_, _, text)| format!("\n{text}")).collect()
-    }
-
-    fn code(&self) -> u8 {
-        if self.fails { exit::NONDETERMINISM } else { exit::HELD }
-    }
-}
-
-fn code(passed: bool) -> u8 {
-    if passed { exit::HELD } else { exit::FAILED }
 }

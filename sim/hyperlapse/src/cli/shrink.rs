@@ -6,8 +6,10 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use serde::{Deserialize, Serialize};
+
 use super::args::ShrinkArgs;
-use super::run::Failed;
+use super::telling::Failed;
 use super::{Stop, Terminal, exit, output};
 use crate::build_info::Build;
 use crate::input::{InputError, Source};
@@ -54,7 +56,7 @@ impl Found {
         suite: &Suite<S>,
         options: &RunOptions,
         command: &str,
-        mut tell: impl FnMut(Explained) -> Result<(), Stop>,
+        mut tell: impl FnMut(Told) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         for one in self.0 {
             let bar = bar(Effort::default().runs);
@@ -66,7 +68,7 @@ impl Found {
                 &mut |progress| show(&bar, progress),
             );
             bar.finish_and_clear();
-            let told = match outcome {
+            let explained = match outcome {
                 Ok(shrunk) => told(suite, &shrunk, &one.failed.seed_file, None, command)?,
                 Err(NotShrunk::NothingToShrink) => continue,
                 Err(why) => {
@@ -75,10 +77,42 @@ impl Found {
                     continue;
                 }
             };
-            tell(told)?;
+            let FoundOne { case, failure: Failure { kind, name, .. }, .. } = one;
+            tell(Told { case, kind, name, explained })?;
         }
         Ok(())
     }
+
+    /// Takes what shards have told of them: each shard has explained those that it found, by its own first seeds, and
+    /// the first seed of all is one of these.
+    pub(super) fn told_by(
+        self,
+        shards: &[Told],
+        mut tell: impl FnMut(Told) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        for one in self.0 {
+            let is_it = |told: &&Told| {
+                (told.case, told.explained.seed) == (one.case, one.seed)
+                    && (told.kind, &told.name) == (one.failure.kind, &one.failure.name)
+            };
+            if let Some(told) = shards.iter().find(is_it) {
+                tell(told.clone())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A failure that was explained, and what it is known by.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Told {
+    /// The number of its case.
+    pub(super) case: usize,
+    /// What failed, as it was found.
+    pub(super) kind: FailureKind,
+    pub(super) name: String,
+    pub(super) explained: Explained,
 }
 
 /// Writes the smaller seed file beside the one that was shrunk (or into `out`), and explains it.

@@ -1,6 +1,6 @@
 //! The JSON of `run`: one object, one line for each run in it.
 //!
-//! `format` and `build`, then `runs`, `sweeps` and `explanations`. Everything of a run but `memory` and `host` is the same bytes for
+//! `format` and `build`, of a shard which one it is, then `runs`, `sweeps` and `explanations`. Everything of a run but `memory` and `host` is the same bytes for
 //! the same scenario, seed and source, in any build; `memory` is, within one build. Heap bytes in the
 //! judgement of a threshold would be neither, so of one on memory it is said how it stands and no more.
 
@@ -128,7 +128,8 @@ pub const SCHEMA: &str = include_str!("../../schemas/run.schema.json");
 /// What stands before the first run.
 fn head(results: &Results) -> String {
     let build = serde_json::to_string(&results.build).expect("a build is plain data");
-    format!("{{\"format\":{FORMAT},\"build\":{build},\"runs\":[")
+    let shard = results.shard().map_or(String::new(), |shard| format!("\"shard\":\"{shard}\","));
+    format!("{{\"format\":{FORMAT},\"build\":{build},{shard}\"runs\":[")
 }
 
 /// One run; all but the first have a comma in front.

@@ -33,6 +33,9 @@ fn suite(results: &Results, case: &CaseResults) -> TestSuite {
     for set in &case.case.set {
         suite.add_property((set.path.as_str(), set.value.as_str()));
     }
+    if let Some(shard) = results.shard() {
+        suite.add_property(("shard", shard.to_string().as_str()));
+    }
     let total: u64 = case.runs.iter().map(|run| run.virtual_ns).sum();
     suite.set_time(Duration::from_nanos(total));
     let class = format!("{scenario}.{system}");

@@ -34,6 +34,9 @@ fn markdown(results: &Results) -> String {
         failed => format!("❌ {scenarios}: {} failed", count(failed)),
     };
     let mut text = format!("### {verdict}\n\n");
+    if let Some(note) = results.of_part() {
+        text.push_str(&format!("This is {note}.\n\n"));
+    }
     table(results, &mut text);
     for case in results.cases.iter().filter(|case| !case.passed()) {
         failures(results, case, &mut text);

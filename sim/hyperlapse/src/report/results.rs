@@ -9,6 +9,8 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::reporter::OneRun;
 use super::summary::CaseSummary;
 use crate::build_info::Build;
@@ -16,6 +18,7 @@ use crate::clock::Clock;
 use crate::event::Fingerprint;
 use crate::explain::Explanation;
 use crate::seed_file::SeedFile;
+use crate::shard::Shard;
 use crate::shrink::{Shrunk, Size};
 use crate::suite::{Case, Finished, Suite};
 use crate::verdict::Failure;
@@ -68,8 +71,10 @@ pub struct Results {
     pub command: String,
     /// The clock that they went by.
     pub clock: Clock,
-    /// The seeds of each case.
+    /// The seeds of each case, also where these are a shard of its runs.
     pub seeds: Range<u64>,
+    /// Which part of all runs these are. What only all of them can be judged by is not judged of a part.
+    shard: Shard,
     /// Each scenario against its system.
     pub cases: Vec<CaseResults>,
     /// Failures that were shrunk and explained.
@@ -83,6 +88,9 @@ pub struct Results {
 pub struct CaseResults {
     /// What was run.
     pub case: Case,
+    /// Its place among all cases.
+    #[cfg(feature = "cli")]
+    pub(crate) number: usize,
     /// Its runs, folded.
     pub summary: CaseSummary,
     /// A line for each run, in order.
@@ -153,7 +161,7 @@ impl Kept {
 }
 
 /// A failure that was shrunk and explained.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
     /// The scenario.
     pub scenario: String,
@@ -206,8 +214,9 @@ impl Explained {
 impl Results {
     /// Of these cases with these seeds, none of which has run yet.
     pub fn new(build: Build, command: &str, cases: &[Case], seeds: Range<u64>) -> Self {
-        let cases = cases.iter().map(|case| CaseResults {
+        let cases = cases.iter().enumerate().map(|(number, case)| CaseResults {
             case: case.clone(),
+            number,
             summary: CaseSummary::of(&case.scenario),
             runs: Vec::new(),
             kept: BTreeMap::new(),
@@ -220,10 +229,33 @@ impl Results {
             command: command.to_owned(),
             clock: Clock::Virtual,
             seeds,
+            shard: Shard::WHOLE,
             cases: cases.collect(),
             explanations: Vec::new(),
             cancelled: None,
         }
+    }
+
+    /// The same of a shard of the runs.
+    pub fn part(mut self, shard: Shard) -> Self {
+        self.shard = shard;
+        for case in &mut self.cases {
+            case.summary.is_part = !shard.is_whole();
+        }
+        self
+    }
+
+    /// Which part of all runs these are; `None` where they are all.
+    pub fn shard(&self) -> Option<Shard> {
+        (!self.shard.is_whole()).then_some(self.shard)
+    }
+
+    /// What is said of a part of all runs.
+    pub(super) fn of_part(&self) -> Option<String> {
+        let shard = self.shard()?;
+        Some(format!(
+            "shard {shard} of the runs: what is judged over all of them is judged by `merge`"
+        ))
     }
 
     /// Adds a run of the case of this number. Runs come in the order of their cases, and of their seeds.
@@ -299,7 +331,8 @@ impl CaseResults {
         runs.get(runs.len().saturating_sub(1) / 2).copied()
     }
 
-    /// Whether every run held, what must happen in some run of a sweep did, and thresholds over seeds hold.
+    /// Whether every run held, what must happen in some run of a sweep did, and thresholds over seeds hold; of a shard,
+    /// whether its own runs held.
     pub fn passed(&self) -> bool {
         self.summary.passed()
     }

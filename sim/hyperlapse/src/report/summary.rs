@@ -32,6 +32,8 @@ pub struct CaseSummary {
     pub(super) failures: BTreeMap<(FailureKind, String), FailureGroup>,
     pub(super) seen: Seen,
     over_seeds: Vec<OverSeeds>,
+    /// Whether there are other runs elsewhere: what is judged over all of them is not judged here.
+    pub(super) is_part: bool,
 }
 
 /// Runs that failed alike.
@@ -87,10 +89,11 @@ impl CaseSummary {
         }
     }
 
-    /// Whether every run held, what must happen in some run of a sweep did, and thresholds over seeds hold.
+    /// Whether every run held, what must happen in some run of a sweep did, and thresholds over seeds hold; of a shard,
+    /// whether its own runs held.
     pub fn passed(&self) -> bool {
         let broken = |judgement: &SweepJudgement| judgement.standing == Standing::Broken;
-        self.failed == 0 && self.seen.missing().is_empty() && !self.over_seeds().iter().any(broken)
+        self.failed == 0 && self.missing().is_empty() && !self.over_seeds().iter().any(broken)
     }
 
     /// The scenario's name; empty before the first run.
@@ -113,9 +116,9 @@ impl CaseSummary {
         self.failed
     }
 
-    /// What must happen in some run of a sweep, and did not.
+    /// What must happen in some run of a sweep, and did not; of a shard that is not known.
     pub fn missing(&self) -> Vec<String> {
-        self.seen.missing()
+        if self.is_part { Vec::new() } else { self.seen.missing() }
     }
 
     /// What no run by itself breaks, and all of them together do.
@@ -126,9 +129,21 @@ impl CaseSummary {
         self.missing().into_iter().chain(told).collect()
     }
 
-    /// The thresholds that are judged over all runs.
+    /// The thresholds that are judged over all runs, and so not of a shard.
     pub fn over_seeds(&self) -> Vec<SweepJudgement> {
-        self.over_seeds.iter().map(OverSeeds::judge).collect()
+        let judged = self.over_seeds.iter().map(OverSeeds::judge);
+        let judged = judged.map(|judgement| match self.is_part {
+            false => judgement,
+            true => SweepJudgement {
+                measured: "judged over all shards, by `merge`".to_owned(),
+                standing: Standing::NotJudged,
+                value: None,
+                bound: None,
+                seed: None,
+                ..judgement
+            },
+        });
+        judged.collect()
     }
 }
 
@@ -288,7 +303,7 @@ fn failures(cases: &[&CaseSummary], command: &str, style: Style) -> String {
     for case in cases.iter().filter(|case| !case.passed()) {
         let title = format!("{} on {} fails", case.scenario, case.system);
         text.push_str(&format!("{}\n", style.bad(&title)));
-        for missing in case.seen.missing() {
+        for missing in case.missing() {
             text.push_str(&format!("  {:<KIND$}{missing}\n", "sweep"));
         }
         let over_seeds = case.over_seeds();

@@ -48,6 +48,9 @@ pub(crate) fn end(results: &Results, wall_ns: Option<u64>, detail: Detail) -> St
     if let Some(limits) = results.build.limits() {
         text.push_str(&format!("note: {limits}\n"));
     }
+    if let Some(note) = results.of_part() {
+        text.push_str(&format!("{note}\n"));
+    }
     if let Some((points, failed)) = results.cancelled {
         let (points, failed) = (plural(points, "poll"), plural(failed, "run"));
         text.push_str(&format!("cancelled at each of {points} in turn: {failed} failed\n"));

@@ -24,6 +24,8 @@ mod numbers;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::decision::{Decision, DecisionKind, MAX_DECISIONS, Schedule, StrategyChoice};
 use crate::input::InputError;
 use crate::property::PropertyKind;
@@ -71,7 +73,7 @@ pub struct Shrunk {
 }
 
 /// How large a failing run is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
     /// Decisions that bend it.
     pub decisions: usize,

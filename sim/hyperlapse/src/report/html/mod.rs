@@ -49,7 +49,7 @@ struct Page<'a> {
     subline: String,
     broken: Vec<verdict::Broken>,
     cases: Vec<case::Case<'a>>,
-    notes: Vec<&'static str>,
+    notes: Vec<String>,
     /// Whether the same seed gives the page again.
     repeats: bool,
     clock: &'static str,
@@ -77,7 +77,13 @@ fn page(results: &Results) -> String {
         subline,
         broken: verdict::broken(results),
         cases: (0..results.cases.len()).map(|n| case::case(results, n)).collect(),
-        notes: results.build.limits().into_iter().collect(),
+        notes: results
+            .build
+            .limits()
+            .map(str::to_owned)
+            .into_iter()
+            .chain(results.of_part())
+            .collect(),
         repeats: results.clock.is_virtual(),
         clock: results.clock.text(),
         build: format!("{}, hyperlapse {}", results.build.suite, results.build.hyperlapse),

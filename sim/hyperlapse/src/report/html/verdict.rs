@@ -57,7 +57,8 @@ pub(super) fn headline(results: &Results) -> (String, String) {
     };
     let runs =
         if results.single() { String::new() } else { format!(", in {}", plural(runs, "run")) };
-    (headline, subline + &runs)
+    let shard = results.shard().map_or(String::new(), |shard| format!(", shard {shard}"));
+    (headline, subline + &runs + &shard)
 }
 
 fn of_one(case: &CaseResults, single: bool) -> String {
