@@ -27,6 +27,43 @@ use crate::suite::Suite;
 use crate::world::{Sim, User};
 
 /// A cache under test. Cheap to clone: clones are the same cache.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::Arc;
+///
+/// use hyperlapse::kit::{self, cache::{Cache, Load, Terms, Value}};
+/// use tokio::sync::Mutex;
+/// use tokio::time::Instant;
+///
+/// /// One at a time, and whoever loads keeps the others waiting.
+/// #[derive(Clone)]
+/// struct Locked(Terms, Arc<Mutex<BTreeMap<u32, (Value, Instant)>>>);
+///
+/// impl Cache for Locked {
+///     async fn get(&self, key: u32, load: Load) -> Result<Value, String> {
+///         let Self(terms, entries) = self;
+///         let mut entries = entries.lock().await;
+///         entries.retain(|_, (_, since)| since.elapsed() <= terms.lasts);
+///         if let Some((value, _)) = entries.get(&key) {
+///             return Ok(value.clone());
+///         }
+///         let value = load.await.map_err(|error| error.to_string())?;
+///         if entries.len() as u64 == terms.capacity {
+///             entries.pop_first();
+///         }
+///         entries.insert(key, (value.clone(), Instant::now()));
+///         Ok(value)
+///     }
+///
+///     async fn entries(&self) -> Option<u64> {
+///         Some(self.1.lock().await.len() as u64)
+///     }
+/// }
+///
+/// let suite = kit::cache::suite(|terms| Locked(terms, Arc::default()));
+/// kit::sweep(&suite, 0..100).unwrap();
+/// ```
 pub trait Cache: Clone + Send + Sync + 'static {
     /// Whether it forgets what is older than [`Terms::lasts`], by tokio's clock or that of `std`. A cache that reads
     /// the processor's own counter never sees virtual time pass.

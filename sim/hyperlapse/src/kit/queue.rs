@@ -30,6 +30,43 @@ use crate::world::{Sim, User};
 /// A queue under test. Cheap to clone: clones are the same queue.
 ///
 /// A queue with one receiver has it behind a lock of tokio's.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use hyperlapse::kit::{self, queue::{Item, Queue}};
+/// use tokio::sync::mpsc;
+///
+/// #[derive(Clone)]
+/// struct Channel {
+///     sender: Arc<Mutex<Option<mpsc::Sender<Item>>>>,
+///     receiver: Arc<tokio::sync::Mutex<mpsc::Receiver<Item>>>,
+/// }
+///
+/// impl Queue for Channel {
+///     async fn send(&self, item: Item) -> bool {
+///         let sender = self.sender.lock().unwrap().clone();
+///         match sender {
+///             Some(sender) => sender.send(item).await.is_ok(),
+///             None => false,
+///         }
+///     }
+///
+///     async fn receive(&self) -> Option<Item> {
+///         self.receiver.lock().await.recv().await
+///     }
+///
+///     fn close(&self) {
+///         *self.sender.lock().unwrap() = None;
+///     }
+/// }
+///
+/// let suite = kit::queue::suite(|capacity| {
+///     let (sender, receiver) = mpsc::channel(capacity);
+///     Channel { sender: Arc::new(Mutex::new(Some(sender))), receiver: Arc::new(receiver.into()) }
+/// });
+/// kit::sweep(&suite, 0..100).unwrap();
+/// ```
 pub trait Queue: Clone + Send + Sync + 'static {
     /// Sends, or waits until there is room. Whether it was accepted: not so when the queue is closed.
     fn send(&self, item: Item) -> impl Future<Output = bool> + Send;

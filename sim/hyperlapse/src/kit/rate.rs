@@ -21,6 +21,32 @@ use crate::suite::Suite;
 use crate::world::{Sim, User};
 
 /// A rate limiter under test, by tokio's clock or that of `std`. Cheap to clone: clones are the same limiter.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use hyperlapse::kit::{self, rate::{Rate, RateLimiter}};
+/// use tokio::sync::Mutex;
+/// use tokio::time::{Instant, sleep_until};
+///
+/// /// One after the other, at even distances.
+/// #[derive(Clone)]
+/// struct Even(Rate, Arc<Mutex<Option<Instant>>>);
+///
+/// impl RateLimiter for Even {
+///     async fn acquire(&self) -> bool {
+///         let mut next = self.1.lock().await;
+///         if let Some(next) = *next {
+///             sleep_until(next).await;
+///         }
+///         *next = Some(Instant::now() + self.0.per / self.0.tokens as u32);
+///         true
+///     }
+/// }
+///
+/// let suite = kit::rate::suite(|rate| Even(rate, Arc::default()));
+/// kit::sweep(&suite, 0..100).unwrap();
+/// ```
 pub trait RateLimiter: Clone + Send + Sync + 'static {
     /// Asks to go on, and waits until it may. Whether it may: not so where the limiter refuses instead.
     fn acquire(&self) -> impl Future<Output = bool> + Send;

@@ -31,6 +31,45 @@ use crate::world::{Sim, User};
 ///
 /// It opens what somebody acquires with [`Factory::open`], and closes it with [`Factory::close`] when it is
 /// released, however that comes about: who is dropped, or panics, releases too.
+///
+/// ```
+/// use std::ops::Deref;
+///
+/// use hyperlapse::kit::{self, resource::{Factory, Manager, Resource}};
+///
+/// #[derive(Clone)]
+/// struct Sessions(Factory);
+///
+/// /// It is closed by a task of its own when it is dropped.
+/// struct Session(Factory, Option<Resource>);
+///
+/// impl Deref for Session {
+///     type Target = Resource;
+///
+///     fn deref(&self) -> &Resource {
+///         self.1.as_ref().unwrap()
+///     }
+/// }
+///
+/// impl Drop for Session {
+///     fn drop(&mut self) {
+///         tokio::spawn(self.0.close(self.1.take().unwrap()));
+///     }
+/// }
+///
+/// impl Manager for Sessions {
+///     const EXCLUSIVE: bool = false;
+///     type Held = Session;
+///
+///     async fn acquire(&self, key: u32) -> Result<Session, String> {
+///         let opened = self.0.open(key).await.map_err(|error| error.to_string())?;
+///         Ok(Session(self.0.clone(), Some(opened)))
+///     }
+/// }
+///
+/// let suite = kit::resource::suite(Sessions);
+/// kit::sweep(&suite, 0..100).unwrap();
+/// ```
 pub trait Manager: Clone + Send + Sync + 'static {
     /// Whether there is one of a key at a time.
     const EXCLUSIVE: bool = true;
