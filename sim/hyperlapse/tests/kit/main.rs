@@ -7,6 +7,7 @@ mod queue;
 mod rate;
 mod resource;
 mod singleflight;
+mod sweep;
 
 use hyperlapse::Suite;
 use hyperlapse::kit::{self, Found};
