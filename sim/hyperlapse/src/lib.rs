@@ -65,6 +65,7 @@
 //! | metrics of your own, tags | [`Metric`], [`User::add`], [`User::observe`], [`User::tagged`] |
 //! | what must hold | [`Property`], [`Threshold`], [`Verdict`] |
 //! | ready-made checkers | [`check`] |
+//! | ready-made harnesses for pools, limiters, caches, queues | [`kit`] |
 //! | what bends a run: yields, late polls, cancellation, faults | [`decision`], [`decision::Fault`], [`User::step`] |
 //! | failures that replay for ever | [`SeedFile`], [`compare_replay`] |
 //! | the smallest run that still fails, and its story | [`Suite::shrink`], [`Suite::explain`] |
@@ -161,6 +162,7 @@ mod guard;
 mod input;
 mod io;
 mod isolate;
+pub mod kit;
 mod limit;
 mod metrics;
 #[cfg(feature = "network")]
