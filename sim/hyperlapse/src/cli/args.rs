@@ -188,6 +188,9 @@ pub(super) struct InitArgs {
     /// The file, which must not be there yet
     #[arg(value_name = "FILE", default_value = "scenario.toml")]
     pub(super) file: PathBuf,
+    /// Instead: set tokio's flag in .cargo/config.toml of this folder, and leave the rest of it as it is
+    #[arg(long, conflicts_with = "file")]
+    pub(super) tokio_unstable: bool,
 }
 
 #[derive(Debug, Parser)]

@@ -23,6 +23,9 @@ pub(super) fn init<S: Clone + Send + 'static>(
     args: &InitArgs,
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
+    if args.tokio_unstable {
+        return super::flag::init(Path::new("."), terminal);
+    }
     let file = &args.file;
     write_new(file, &starter(suite, file))?;
     let (command, shown) = (&terminal.command, pasteable(file));

@@ -19,12 +19,14 @@
 //! | [`compare`] | `compare` |
 //! | [`list`] | `list` |
 //! | [`init`] | `init`: a scenario file to begin with |
+//! | [`flag`] | `init --tokio-unstable` |
 //! | [`exit`] | what the exit code says |
 
 mod args;
 mod calibrate;
 mod compare;
 mod environment;
+mod flag;
 mod guard;
 mod init;
 mod latencies;
