@@ -88,8 +88,8 @@ pub struct Results {
 pub struct CaseResults {
     /// What was run.
     pub case: Case,
-    /// Its place among all cases.
-    #[cfg(feature = "cli")]
+    /// Its place among all cases. Only the command asks.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) number: usize,
     /// Its runs, folded.
     pub summary: CaseSummary,
