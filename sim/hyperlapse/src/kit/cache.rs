@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 pub use super::loading::{ERROR_FOR_A_REASON, Load, ONE_LOAD, OWN_VALUE, Source, Value};
-use super::{EVERY_WAITER_ENDS, MS, PATIENCE};
+use super::{EVERY_WAITER_ENDS, MS, PATIENCE, all_but_last};
 use crate::property::Property;
 use crate::random::RandomExt;
 use crate::suite::Suite;
@@ -114,7 +114,7 @@ pub const FAILURE_NOT_KEPT: Property = Property::always(
 pub const BOUNDED: Property =
     Property::always("bounded", "there are no more entries than there may be");
 
-/// The properties of the [body].
+/// The properties of the [body]; the last where [`Cache::EXPIRES`].
 pub const PROPERTIES: &[Property] = &[
     ONE_LOAD,
     OWN_VALUE,
@@ -122,6 +122,7 @@ pub const PROPERTIES: &[Property] = &[
     EVERY_WAITER_ENDS.over_the_sweep(),
     KEPT,
     FAILURE_NOT_KEPT,
+    NEVER_STALE.over_the_sweep(),
 ];
 
 /// The scenario of the [suite], to be changed where it does not fit.
@@ -165,9 +166,10 @@ const KEYS: u64 = 4;
 
 /// A suite of this kit: `make` is told what to keep, and makes the cache.
 pub fn suite<C: Cache>(make: impl Fn(Terms) -> C + Send + Sync + 'static) -> Suite<C> {
+    let properties = all_but_last(PROPERTIES, !C::EXPIRES);
     Suite::new("cache-kit", env!("CARGO_PKG_VERSION"))
         .system("cache", "the cache under test", move |sim| make(Terms::new(sim)))
-        .script("cache", "few keys are asked for by many", PROPERTIES, body)
+        .script("cache", "few keys are asked for by many", properties, body)
         .scenario("cache.toml", SCENARIO)
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{EVERY_WAITER_ENDS, MS, PATIENCE};
+use super::{EVERY_WAITER_ENDS, MS, PATIENCE, all_but_last};
 use crate::check::{
     self, Entry, FirstCome, Idle, Ledger, Turn, capacity_restored_async, never_above,
 };
@@ -77,12 +77,13 @@ pub trait Limiter: Clone + Send + Sync + 'static {
     }
 }
 
-/// The properties of the [body].
+/// The properties of the [body]; the last where [`Limiter::FAIR`].
 pub const PROPERTIES: &[Property] = &[
     NEVER_ABOVE.over_the_sweep(),
     NOBODY_WAITS_FOR_NOTHING.over_the_sweep(),
     EVERY_WAITER_ENDS.over_the_sweep(),
     CAPACITY_RESTORED,
+    FIRST_COME,
 ];
 
 /// The scenario of the [suite], to be changed where it does not fit.
@@ -122,7 +123,7 @@ optional = true
 pub fn suite<L: Limiter>(make: impl Fn(usize) -> L + Send + Sync + 'static) -> Suite<L> {
     Suite::new("limiter-kit", env!("CARGO_PKG_VERSION"))
         .system("limiter", "the limiter under test", move |sim| make(limit(sim)))
-        .script("limiter", "jobs under a limit", PROPERTIES, body)
+        .script("limiter", "jobs under a limit", all_but_last(PROPERTIES, !L::FAIR), body)
         .scenario("limiter.toml", SCENARIO)
 }
 

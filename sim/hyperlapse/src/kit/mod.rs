@@ -57,6 +57,7 @@ mod sweep;
 use std::time::Duration;
 
 pub use crate::check::EVERY_WAITER_ENDS;
+use crate::property::Property;
 pub use gate::{Gate, Refused};
 pub use sweep::{Found, Swept, sweep};
 
@@ -66,4 +67,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 fn seconds(time: Duration) -> String {
     crate::units::seconds(crate::units::nanos(time))
+}
+
+/// These properties, without the last of them where it is not promised.
+fn all_but_last(properties: &'static [Property], without: bool) -> &'static [Property] {
+    &properties[..properties.len() - usize::from(without)]
 }

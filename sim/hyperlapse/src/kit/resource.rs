@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{EVERY_WAITER_ENDS, Gate, MS, PATIENCE, Refused};
+use super::{EVERY_WAITER_ENDS, Gate, MS, PATIENCE, Refused, all_but_last};
 pub use crate::check::NOTHING_LEFT;
 use crate::check::nothing_left;
 use crate::property::Property;
@@ -184,9 +184,9 @@ pub const TO_BE_HAD_AGAIN: Property = Property::always(
     "when all have left, each key can be acquired and released",
 );
 
-/// The properties of the [body].
+/// The properties of the [body]; the last where [`Manager::EXCLUSIVE`].
 pub const PROPERTIES: &[Property] =
-    &[CLOSED, EVERY_WAITER_ENDS.over_the_sweep(), TO_BE_HAD_AGAIN, NOTHING_LEFT];
+    &[CLOSED, EVERY_WAITER_ENDS.over_the_sweep(), TO_BE_HAD_AGAIN, NOTHING_LEFT, ONE_HOLDER];
 
 /// The scenario of the [suite], to be changed where it does not fit.
 pub const SCENARIO: &str = r#"
@@ -250,12 +250,13 @@ pub struct Managed<M> {
 
 /// A suite of this kit: `make` is given the factory, and makes the manager.
 pub fn suite<M: Manager>(make: impl Fn(Factory) -> M + Send + Sync + 'static) -> Suite<Managed<M>> {
+    let properties = all_but_last(PROPERTIES, !M::EXCLUSIVE);
     Suite::new("resource-kit", env!("CARGO_PKG_VERSION"))
         .system("manager", "the manager under test", move |sim| {
             let factory = Factory::new(sim);
             Managed { manager: make(factory.clone()), factory }
         })
-        .script("resource", "things are opened, used and closed", PROPERTIES, body)
+        .script("resource", "things are opened, used and closed", properties, body)
         .scenario("resource.toml", SCENARIO)
 }
 
