@@ -43,7 +43,7 @@ pub(crate) enum Again {
     /// It has this test in it, by libtest's name.
     Test(String),
     /// It has a test for each scenario, of its name.
-    #[cfg(feature = "harness")]
+    #[cfg_attr(not(feature = "harness"), allow(dead_code))]
     EachScenario,
 }
 
@@ -52,7 +52,6 @@ impl Again {
         let test = match self {
             Again::Command => return vec![OsStr::new(COMMAND)],
             Again::Test(name) => name,
-            #[cfg(feature = "harness")]
             Again::EachScenario => case.scenario.name(),
         };
         // What the test itself prints is nobody's here, but a test that panics before it answers says why.

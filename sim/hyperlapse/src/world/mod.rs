@@ -70,7 +70,7 @@ pub use drive::Drive;
 use host::asked::Asked;
 pub use real::Interrupt;
 pub use sample::Observation;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "disk"))]
 pub(crate) use sim::EPOCH;
 use sim::Shared;
 pub use sim::Sim;
