@@ -32,8 +32,8 @@ pub(super) fn init(folder: &Path, terminal: &mut Terminal<'_>) -> Result<u8, Sto
         Some(text) => {
             write(&file, &text)?;
             format!(
-                "wrote {shown}: from now on tokio is built with --cfg {FLAG}, so that\n`select!` is seeded and tasks \
-                 that the system spawns are bent and named\n"
+                "wrote {shown}: from now on tokio is built with --cfg {FLAG},\nso that `select!` is seeded, and tasks that \
+                 the system spawns are bent and named\n"
             )
         }
     };

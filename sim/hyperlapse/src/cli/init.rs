@@ -24,7 +24,7 @@ pub(super) fn init<S: Clone + Send + 'static>(
     terminal: &mut Terminal<'_>,
 ) -> Result<u8, Stop> {
     if args.tokio_unstable {
-        return super::flag::init(Path::new("."), terminal);
+        return super::flag::init(Path::new(""), terminal);
     }
     let file = &args.file;
     write_new(file, &starter(suite, file))?;

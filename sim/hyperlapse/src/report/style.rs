@@ -37,7 +37,9 @@ impl Style {
 /// own, as the message of a failed assertion, they are run together.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    let text = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let text =
+        text.split('\n').enumerate().map(|(i, line)| if i == 0 { line } else { line.trim() });
+    let text = text.collect::<Vec<_>>().join(" ");
     for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {

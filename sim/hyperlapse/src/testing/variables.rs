@@ -67,7 +67,8 @@ fn seeds(text: &str) -> Result<Range<u64>, String> {
     match environment::seed(text) {
         Ok(0) => Err("expected at least one seed: a test without any could not fail".to_owned()),
         Ok(count) => Ok(0..count),
-        Err(_) => environment::seeds(text).map_err(|error| format!("{error}, or how many from 0")),
+        Err(_) if text.contains("..") => environment::seeds(text),
+        Err(_) => Err("expected two seeds such as 0..1000, or how many from 0".to_owned()),
     }
 }
 

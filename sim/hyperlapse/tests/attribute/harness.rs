@@ -18,7 +18,9 @@ fn binary() -> Option<PathBuf> {
 fn run(args: &[&str], out: &Path, variables: &[(&str, &str)]) -> Option<(bool, String)> {
     let mut command = Command::new(binary()?);
     let ours = std::env::vars().filter(|(name, _)| name.starts_with("HYPERLAPSE_"));
-    ours.for_each(|(name, _)| drop(command.env_remove(name)));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
     command.args(args).env("HYPERLAPSE_OUT", out).env_remove("CARGO_MANIFEST_DIR");
     let output = command.envs(variables.iter().copied()).output().unwrap();
     Some((output.status.success(), String::from_utf8(output.stdout).unwrap()))

@@ -88,17 +88,17 @@ pub(super) fn polled<T>(task: &Address, poll: impl FnOnce() -> T) -> T {
     PLACES.with_borrow_mut(|places| {
         let Some((task, from)) = places.polled.take() else { return };
         let waits = places.waits.take();
-        if from < places.decisions.len() {
+        // A yield is told before the poll that it is about. Another task's, one that is not watched, may stand among them.
+        let of_this = |located: &&mut Located| owner(&located.decision) == &*task;
+        let mut ours = places.decisions[from..].iter_mut().filter(of_this).peekable();
+        if ours.peek().is_some() {
             let state = crate::world::context::shown_state();
             let over = crate::world::context::events();
-            for located in &mut places.decisions[from..] {
+            for located in ours {
                 located.state.1.clone_from(&state);
                 located.over = Some(over);
+                located.after.clone_from(&waits);
             }
-        }
-        // A yield is told before the poll that it is about.
-        for located in &mut places.decisions[from..] {
-            located.after.clone_from(&waits);
         }
         places.fresh = places.decisions.len();
         if let Some(waits) = waits {
@@ -127,6 +127,11 @@ pub(in crate::world) fn said(log: Log) {
     let _ = PLACES.try_with(|places| places.try_borrow_mut().map(|mut p| p.logs.push(log)));
 }
 
+/// The task that a decision is about, without its iteration and the site.
+fn owner(decision: &Decision) -> &str {
+    decision.task.split(['@', '/']).next().unwrap_or_default()
+}
+
 /// A decision was taken.
 pub(super) fn decided(decision: &Decision) {
     if !explains() {
@@ -135,7 +140,7 @@ pub(super) fn decided(decision: &Decision) {
     let spawned = crate::world::context::spawned_at();
     let state = crate::world::context::shown_state();
     PLACES.with_borrow_mut(|places| {
-        let task = decision.task.split(['@', '/']).next().unwrap_or_default();
+        let task = owner(decision);
         let before = places.stands.get(task).cloned();
         let decision = decision.clone();
         let (state, over) = ((state, None), None);
