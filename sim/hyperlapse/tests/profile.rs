@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hyperlapse::{ConstantUsers, PerUserIterations, Record, RunOptions, Scenario, Sim};
+use hyperlapse::{ConstantUsers, Record, RunOptions, Scenario, Sim};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -84,7 +84,8 @@ fn tasks_are_counted_by_where_they_were_spawned() {
         })
         .await;
     }
-    let scenario = Scenario::builder("tasks", PerUserIterations::new(3, 4)).build().unwrap();
+    let scenario =
+        Scenario::builder("tasks", hyperlapse::PerUserIterations::new(3, 4)).build().unwrap();
     let options = RunOptions { profile: true, ..RunOptions::seed(0) };
     let record = hyperlapse::run(&scenario, options, spawning);
     let tasks = record.profile.unwrap().tasks;

@@ -1,6 +1,5 @@
 //! A planted race: found on the first run, told, kept, replayed.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -47,7 +46,8 @@ async fn planted(sim: Sim) {
     three_want_one_seat(sim).await;
 }
 
-fn again(out: &Path, variables: &[(&str, &str)]) -> (bool, String) {
+#[cfg(tokio_unstable)]
+fn again(out: &std::path::Path, variables: &[(&str, &str)]) -> (bool, String) {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "finds::planted", "--include-ignored"]);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HYPERLAPSE_")) {
@@ -62,7 +62,8 @@ fn again(out: &Path, variables: &[(&str, &str)]) -> (bool, String) {
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
 }
 
-fn files(folder: &Path) -> Vec<String> {
+#[cfg(tokio_unstable)]
+fn files(folder: &std::path::Path) -> Vec<String> {
     let mut files: Vec<String> = std::fs::read_dir(folder)
         .map(|entries| entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
         .unwrap_or_default();
