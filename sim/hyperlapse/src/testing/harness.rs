@@ -11,8 +11,9 @@ use crate::suite::Suite;
 
 impl<S: Clone + Send + 'static> Suite<S> {
     /// Runs each scenario of the suite as a test, for a test binary with `harness = false`: what a bare `run` includes,
-    /// on the system that it names. A run of its own process ([`HYPERLAPSE_ISOLATE`](super::Test)) is that test again. The others are ignored tests. Names are those of scenarios; filters, `--exact`, `--list`,
-    /// `--ignored` and `--test-threads` work as with functions, and so do the variables of [`Test`](super::Test).
+    /// on the system that it names; the others are ignored tests. Names are those of scenarios; filters, `--exact`, `--list`,
+    /// `--ignored` and `--test-threads` work as with functions, and so do the variables of [`Test`](super::Test). A run that
+    /// has a process of its own is that test again.
     ///
     /// ```no_run
     /// # use std::process::ExitCode;
