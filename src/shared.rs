@@ -115,17 +115,17 @@ impl<C: Clock> Shared<C> {
         let now = self.clock.now();
         let mut effects = Effects::new(logged);
         let result = operation(&mut self.lock(), now, &mut effects);
-        carry_out(effects);
+        carry_out(&mut effects);
         result
     }
 }
 
 #[inline]
-fn carry_out(effects: Effects<Waker>) {
-    if let Some(log) = effects.log {
+fn carry_out(effects: &mut Effects<Waker>) {
+    if let Some(log) = effects.log.take() {
         trace::tell(log);
     }
-    for waker in effects.wake {
+    for waker in effects.wake.drain(..) {
         waker.wake();
     }
 }

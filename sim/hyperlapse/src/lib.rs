@@ -244,7 +244,8 @@ pub use workload::{
     Wave, Workload, models as workload_models,
 };
 pub use world::{
-    Drive, InjectedPanic, Interrupt, Observation, Operation, Reached, RunOptions, Sim, User, run,
+    Drive, InjectedPanic, Interrupt, Observation, Operation, Reached, RunOptions, Script, Sim,
+    User, run,
 };
 
 /// Plays an async function on many seeds, as an ordinary test.

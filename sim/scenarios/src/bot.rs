@@ -184,12 +184,12 @@ impl<'a> Talk<'a> {
     ///
     /// # Errors
     /// Why the bot has ended it.
-    pub async fn turn(&mut self, message: Message, work: Duration) -> Result<Message, Reason> {
+    pub async fn turn(&mut self, message: &Message, work: Duration) -> Result<Message, Reason> {
         match self {
             Talk::Managed(talk) => talk.turn(message, work).await,
-            Talk::Other(talk) => talk.turn(message, work).await,
-            Talk::Remote(talk) => Box::pin(talk.turn(message, work)).await,
-            Talk::Stored(talk) => Box::pin(talk.turn(message, work)).await,
+            Talk::Other(talk) => talk.turn(*message, work).await,
+            Talk::Remote(talk) => Box::pin(talk.turn(*message, work)).await,
+            Talk::Stored(talk) => Box::pin(talk.turn(*message, work)).await,
         }
     }
 
@@ -418,9 +418,12 @@ impl Memory<'_> {
     }
 
     fn take(&mut self) -> Transcript {
-        let mut said = std::mem::take(&mut self.said);
-        said.extend(self.bot.strays.take(self.id));
-        said
+        // Where it lies, and only where there are any: what was just written cannot be read at once in one piece.
+        let strays = self.bot.strays.take(self.id);
+        if !strays.is_empty() {
+            self.said.extend(strays);
+        }
+        std::mem::take(&mut self.said)
     }
 }
 
@@ -431,7 +434,7 @@ impl Drop for Memory<'_> {
 }
 
 impl ManagedTalk<'_> {
-    async fn turn(&mut self, message: Message, work: Duration) -> Result<Message, Reason> {
+    async fn turn(&mut self, message: &Message, work: Duration) -> Result<Message, Reason> {
         let Self { memory, conversation } = self;
         let answer = async {
             conversation.touch().map_err(|ended| ended.how.reason())?;
@@ -440,7 +443,7 @@ impl ManagedTalk<'_> {
             // By the task's own conversation, as code deep inside of a bot would have it.
             let current = with_current(|conversation| conversation.id());
             let current = current.expect("a turn runs in the scope of its conversation");
-            Ok(memory.say(current.0, message))
+            Ok(memory.say(current.0, *message))
         };
         conversation.scope(answer).await
     }

@@ -3,6 +3,7 @@
 //! What happens when stands in [`timeline`]; what a user does between coming and going in [`life`].
 
 mod life;
+mod script;
 mod timeline;
 
 use std::future::{Future, IntoFuture};
@@ -24,27 +25,29 @@ use crate::event::{Actor, EventKind};
 use crate::workload::{Load, Repeat, Rhythm, Wave};
 pub(super) use life::Wanted;
 use life::{Coming, Pause, Terms, Until, live};
+pub(super) use script::Closure;
+pub use script::Script;
 use timeline::{Moment, Timeline, What};
 
 type BeforeWave = Box<dyn FnMut(u32) + Send>;
 
 /// The scenario's workload, about to be played. Await it.
 #[must_use = "nobody arrives until this is awaited"]
-pub struct Drive<F> {
+pub struct Drive<S> {
     sim: Sim,
-    user: F,
+    script: S,
     before_wave: Option<BeforeWave>,
 }
 
-impl<F> std::fmt::Debug for Drive<F> {
+impl<S> std::fmt::Debug for Drive<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Drive").field("sim", &self.sim).finish_non_exhaustive()
     }
 }
 
-impl<F> Drive<F> {
-    pub(super) fn new(sim: Sim, user: F) -> Self {
-        Self { sim, user, before_wave: None }
+impl<S> Drive<S> {
+    pub(super) fn new(sim: Sim, script: S) -> Self {
+        Self { sim, script, before_wave: None }
     }
 
     /// Calls `check` with the number of each wave just before its users arrive: the place to see
@@ -55,11 +58,7 @@ impl<F> Drive<F> {
     }
 }
 
-impl<F, Fut> IntoFuture for Drive<F>
-where
-    F: Fn(User) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
+impl<S: Script> IntoFuture for Drive<S> {
     type Output = ();
     type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -91,12 +90,8 @@ impl Crowd {
     }
 }
 
-async fn play<F, Fut>(drive: Drive<F>)
-where
-    F: Fn(User) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
-    let Drive { sim, user, mut before_wave } = drive;
+async fn play<S: Script>(drive: Drive<S>) {
+    let Drive { sim, script, mut before_wave } = drive;
     let shared = Arc::clone(sim.shared());
     let started = Instant::now();
     assert!(
@@ -107,7 +102,7 @@ where
     let plan = shared.plan();
     let load = Loading {
         crowd: Arc::new(Crowd::default()),
-        script: Arc::new(user),
+        script: Arc::new(script),
         doors: plan.parts.iter().map(|planned| Door::of(&planned.part.load)).collect(),
         next_user: AtomicU32::new(plan.users_of_waves()),
         sim,
@@ -168,21 +163,17 @@ impl Door {
 }
 
 /// The load while it is played.
-struct Loading<F> {
+struct Loading<S> {
     sim: Sim,
     started: Instant,
     crowd: Arc<Crowd>,
-    script: Arc<F>,
+    script: Arc<S>,
     doors: Vec<Option<Door>>,
     /// The number of the next user that is numbered as it comes.
     next_user: AtomicU32,
 }
 
-impl<F, Fut> Loading<F>
-where
-    F: Fn(User) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = ()> + Send + 'static,
-{
+impl<S: Script> Loading<S> {
     fn begin(&self, moment: Moment<'_>, before_wave: &mut Option<BeforeWave>) {
         match moment.what {
             What::Wave { number, wave, rhythm, first_user } => {
@@ -288,7 +279,7 @@ where
     }
 
     /// The terms of users who come again and again.
-    fn looping(&self, until: Until, ends: Option<Instant>, rhythm: &Rhythm) -> Arc<Terms<F>> {
+    fn looping(&self, until: Until, ends: Option<Instant>, rhythm: &Rhythm) -> Arc<Terms<S>> {
         Arc::new(Terms {
             script: Arc::clone(&self.script),
             crowd: Arc::clone(&self.crowd),
@@ -300,7 +291,7 @@ where
         })
     }
 
-    fn spawn(&self, user: User, terms: Arc<Terms<F>>, coming: Option<Box<Coming>>) {
+    fn spawn(&self, user: User, terms: Arc<Terms<S>>, coming: Option<Box<Coming>>) {
         let id = user.id();
         if bend::skips(|| format!("user-{id}")) {
             self.crowd.one_less();

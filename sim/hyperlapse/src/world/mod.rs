@@ -66,7 +66,7 @@ pub(crate) use bend::{IdHasher, name_next_task};
 pub(crate) use bend::{current_address, strikes};
 pub use context::InjectedPanic;
 pub(crate) use context::short_path;
-pub use drive::Drive;
+pub use drive::{Drive, Script};
 use host::asked::Asked;
 pub use real::Interrupt;
 pub use sample::Observation;

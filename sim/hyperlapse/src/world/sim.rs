@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 use super::bend::{self, Visitor};
 use super::biased::Biased;
 use super::context::{self, Life};
-use super::drive::{Drive, Wanted};
+use super::drive::{Closure, Drive, Script, Wanted};
 use super::moved::Moved;
 use super::recorder::Recorder;
 use super::user::User;
@@ -532,12 +532,20 @@ impl Sim {
     ///
     /// # Panics
     /// When awaited a second time in one run: the plan is the load of the whole run.
-    pub fn drive<F, Fut>(&self, user: F) -> Drive<F>
+    pub fn drive<F, Fut>(&self, user: F) -> Drive<impl Script>
     where
         F: Fn(User) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        Drive::new(self.clone(), user)
+        Drive::new(self.clone(), Closure(user))
+    }
+
+    /// As [`Sim::drive`], for a script that is a type of its own: see [`Script`].
+    ///
+    /// # Panics
+    /// As [`Sim::drive`].
+    pub fn play<S: Script>(&self, script: S) -> Drive<S> {
+        Drive::new(self.clone(), script)
     }
 
     /// A virtual user outside of the workload, for scenarios that act step by step.

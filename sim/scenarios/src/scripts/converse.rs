@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyperlapse::{Clock, Distribution, Metric, Property, Sim, User};
+use hyperlapse::{Clock, Distribution, Metric, Property, Script, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names, show_limit};
 use crate::bot::{Answer, Message, Reason, System, Talk};
@@ -120,11 +120,10 @@ impl Recount {
 pub async fn converse(sim: Sim, bot: System) {
     show_limit(&sim);
     let visited = Visited::new(&sim, &bot);
-    let of_users = Arc::clone(&visited);
     let (wave_sim, wave_bot) = (sim.clone(), Arc::clone(&bot));
     // Beside another load a wave finds its users.
     let alone = sim.plan().parts.len() == 1;
-    sim.drive(move |user| conversation(user, Arc::clone(&of_users)))
+    sim.play(Conversing(Arc::clone(&visited)))
         .before_wave(move |wave| {
             let active = wave_bot.counts().active;
             wave_sim.check_with(&EMPTY_BETWEEN_WAVES, active == 0 || !alone, || {
@@ -150,12 +149,20 @@ pub(super) fn check_counters(sim: &Sim, visited: &Visited) {
     });
 }
 
-/// One conversation of one user.
-pub(super) async fn conversation(user: User, visited: Arc<Visited>) {
-    let Visited { bot, names, limit, recount } = &*visited;
+/// What a user does: one conversation.
+pub(super) struct Conversing(pub(super) Arc<Visited>);
+
+impl Script for Conversing {
+    fn iteration<'a>(&'a self, user: &'a User) -> impl Future<Output = ()> + Send + 'a {
+        conversation(user, &self.0)
+    }
+}
+
+async fn conversation(user: &User, visited: &Visited) {
+    let Visited { bot, names, limit, recount } = visited;
     let settings: &ConversationSettings = user.settings();
     let tagged = settings.model.as_deref().map(|model| user.tagged(&[("model", model)]));
-    let user = tagged.as_ref().unwrap_or(&user);
+    let user = tagged.as_ref().unwrap_or(user);
     let name = &names.of(user.id());
     let mut operation = user.operation();
     let started = match settings.queue {
@@ -210,7 +217,7 @@ async fn turns(
         // Where the scenario has faults they strike here.
         let work = user.step("turn", work).await.map_err(|_| "dependency")?;
         let asked_ns = user.sim().now_ns();
-        talk.turn(Message { user: user.id(), conversation, turn }, work).await?;
+        talk.turn(&Message { user: user.id(), conversation, turn }, work).await?;
         if settings.model.is_some() {
             let took = Duration::from_nanos(user.sim().now_ns() - asked_ns);
             user.observe(&TURN_TIME, took);

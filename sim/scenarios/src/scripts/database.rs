@@ -158,7 +158,7 @@ async fn turns(
         let work = user.step("turn", work).await.map_err(|_| "dependency")?;
         let asked_ns = user.sim().now_ns();
         let message = Message { user: user.id(), conversation, turn };
-        let answer = talk.turn(message, work).await?;
+        let answer = talk.turn(&message, work).await?;
         user.sim().check_with(&EACH_ITS_OWN_ANSWER, answer == message, || {
             format!("\"{message}\" was answered as \"{answer}\"")
         });

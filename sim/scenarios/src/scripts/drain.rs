@@ -39,7 +39,7 @@ pub async fn drain(sim: Sim, bot: System) {
     let visited = Visited::new(&sim, &bot);
     let shutdown = tokio::spawn(shut_down(sim.clone(), Arc::clone(&bot)));
     let of_users = Arc::clone(&visited);
-    sim.drive(move |user| converse::conversation(user, Arc::clone(&of_users))).await;
+    sim.play(converse::Conversing(of_users)).await;
     // A drain that does not end is found by the deadline of the run.
     let _ = shutdown.await;
     converse::check_counters(&sim, &visited);

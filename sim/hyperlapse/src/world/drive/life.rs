@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::Crowd;
+use super::{Crowd, Script};
 use crate::decision::Address;
 use crate::event::EventKind;
 use crate::units;
@@ -31,8 +31,8 @@ pub(super) enum Until {
 }
 
 /// On what terms users come. Shared by those of a wave: a user of a million has room for little more than its script.
-pub(super) struct Terms<F> {
-    pub(super) script: Arc<F>,
+pub(super) struct Terms<S> {
+    pub(super) script: Arc<S>,
     pub(super) crowd: Arc<Crowd>,
     pub(super) until: Until,
     /// No iteration begins from then on.
@@ -137,14 +137,14 @@ impl Room {
 }
 
 /// A user's presence: it leaves when this is dropped, be it by a panic.
-struct Stay<F> {
+struct Stay<S> {
     user: User,
-    terms: Arc<Terms<F>>,
+    terms: Arc<Terms<S>>,
     coming: Option<Box<Coming>>,
     arrived: bool,
 }
 
-impl<F> Stay<F> {
+impl<S: Script> Stay<S> {
     async fn come(&mut self) {
         if let Some(coming) = &mut self.coming {
             if !coming.offset.is_zero() {
@@ -175,11 +175,7 @@ impl<F> Stay<F> {
     }
 
     /// Goes through the script once. Whether that was in time; cancelled or done, the user goes on.
-    async fn iterate<Fut>(&self) -> bool
-    where
-        F: Fn(User) -> Fut,
-        Fut: Future<Output = ()>,
-    {
+    async fn iterate(&self) -> bool {
         let Self { user, terms, .. } = self;
         let address = || Address::from(format!("user-{}@{}", user.id(), user.iteration()));
         if !bend::begins(|| address().to_string()) {
@@ -187,7 +183,7 @@ impl<F> Stay<F> {
         }
         user.begins();
         // Pinned where it is made, and wrapped by reference: some hundred bytes that are not copied.
-        let iteration = pin!((terms.script)(user.clone()));
+        let iteration = pin!(terms.script.iteration(user));
         let iteration = bend::cancellable(Scope::Iteration, address, iteration);
         match terms.cut {
             None => {
@@ -200,7 +196,7 @@ impl<F> Stay<F> {
     }
 }
 
-impl<F> Drop for Stay<F> {
+impl<S> Drop for Stay<S> {
     fn drop(&mut self) {
         if self.arrived {
             self.user.emit(EventKind::Left);
@@ -214,15 +210,11 @@ impl<F> Drop for Stay<F> {
 /// A block and not an `async fn`, which keeps each argument twice, as it was given and as it is named; and each await in it
 /// has a future of its own, which lie in one place. A user that waits takes 512 bytes with tokio's part, which rounds up to
 /// whole 128.
-pub(super) fn live<F, Fut>(
+pub(super) fn live<S: Script>(
     user: User,
-    terms: Arc<Terms<F>>,
+    terms: Arc<Terms<S>>,
     coming: Option<Box<Coming>>,
-) -> impl Future<Output = ()> + Send
-where
-    F: Fn(User) -> Fut + Send + Sync,
-    Fut: Future<Output = ()> + Send,
-{
+) -> impl Future<Output = ()> + Send {
     let mut stay = Stay { user, terms, coming, arrived: false };
     async move {
         if stay.coming.is_some() {

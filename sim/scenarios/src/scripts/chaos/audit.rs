@@ -52,7 +52,7 @@ async fn one_conversation(chaos: &Chaos, newcomer: &UserId) -> Result<(), &'stat
         Err(why) => return Err(why),
     };
     let message = Message { user: u32::MAX, conversation: 0, turn: 0 };
-    talk.turn(message, Duration::from_millis(10)).await?;
+    talk.turn(&message, Duration::from_millis(10)).await?;
     talk.end().come().await
 }
 

@@ -74,7 +74,7 @@ async fn conversation(user: &User, chaos: &Chaos, plan: Plan) {
         };
         let began = user.sim().now();
         let said = match plan == Plan::HangsUp(turn) {
-            false => talk.turn(message, work).await.map(drop),
+            false => talk.turn(&message, work).await.map(drop),
             true => hang_up(&mut talk, message, work).await,
         };
         chaos.answered("a turn", began, work);

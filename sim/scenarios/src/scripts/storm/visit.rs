@@ -156,7 +156,7 @@ impl<'a> Held<'a> {
             // A turn touches it too, but it is over before that is known.
             let touched = self.talk().touch().await;
             self.heard(touched, asked)?;
-            let answered = self.talk().turn(said, work).await;
+            let answered = self.talk().turn(&said, work).await;
             let reply = self.heard(answered, asked)?;
             check::own_results(user.sim(), &OWN_REPLIES, &[said], &[reply]);
         }
