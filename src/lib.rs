@@ -95,7 +95,9 @@
 //! - `serde` (default): [`Limits`] from and to files, [`Stats`] and lists to anything.
 //! - `gateway`: the module `gateway`, an HTTP service over manager and store; turns `store` and `serde` on.
 //! - `store`: the module `store`, conversations and their messages in SQLite, which is compiled along.
+//! - `planted`: mistakes that a gateway makes when a test asks for them. Never in production.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod clock;

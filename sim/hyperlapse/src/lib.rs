@@ -133,14 +133,14 @@
 //!
 //! # Features
 //!
-//! `network`: hosts, links and sockets in virtual time, with crashes: the module `net`.
-//!
-//! `cli` (default): `Suite::main` with argument parsing and the progress bar, and the resident memory of
-//! the process in records. A test that only calls [`run`] can leave it out.
-//!
-//! `macros` (default): the attribute `test`.
-//!
-//! `disk`: the module `disk`, a simulated disk under an unmodified SQLite. It compiles SQLite.
+//! - `cli` (default): `Suite::main` with argument parsing and the progress bar, the formats that other tools read, and the
+//!   resident memory of the process in records. A test that only calls [`run`] can leave it out.
+//! - `macros` (default): the attribute `test`.
+//! - `harness`: `Suite::tests`, a suite made of data as a test binary without libtest.
+//! - `network`: the module `net`, hosts, links and sockets in virtual time, with crashes.
+//! - `disk`: the module `disk`, a simulated disk under an unmodified SQLite. It compiles SQLite.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod alloc;
 mod build_info;

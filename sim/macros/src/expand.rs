@@ -19,7 +19,7 @@ pub(crate) fn expand(options: Result<Options>, item: &ItemFn) -> TokenStream {
         return wrong.into_compile_error();
     }
     let Options { framework, calls } = options.unwrap_or_default();
-    let ItemFn { attrs, vis, sig, block } = item;
+    let ItemFn { attrs, vis, modifiers: _, sig, block } = item;
     let (name, inputs, output) = (&sig.ident, &sig.inputs, &sig.output);
     let word = name.unraw().to_string();
     let body = match inputs.is_empty() {
