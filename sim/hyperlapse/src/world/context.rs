@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 #[cfg(tokio_unstable)]
 use super::bend;
-use super::sim::Shared;
+use super::shared::Shared;
 use crate::event::{Actor, EventKind};
 use crate::record::Panic;
 

@@ -33,6 +33,7 @@ mod profiler;
 mod real;
 mod recorder;
 mod sample;
+mod shared;
 mod sim;
 mod user;
 
@@ -70,9 +71,9 @@ pub use drive::{Drive, Script};
 use host::asked::Asked;
 pub use real::Interrupt;
 pub use sample::Observation;
+use shared::Shared;
 #[cfg(any(feature = "cli", feature = "disk"))]
 pub(crate) use sim::EPOCH;
-use sim::Shared;
 pub use sim::Sim;
 pub use user::{Operation, User};
 

@@ -25,7 +25,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::task::coop::poll_proceed;
 
-use super::sim::Shared;
+use super::shared::Shared;
 use crate::decision::{Address, Decision, DecisionKind, Kinds, MAX_DECISIONS, Point, Strategy};
 use crate::event::EventKind;
 use crate::world::context;

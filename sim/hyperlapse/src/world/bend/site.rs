@@ -8,7 +8,7 @@ use crate::decision::{Address, Decision, DecisionKind, Kinds};
 use crate::event::{EventKind, Text};
 use crate::units;
 use crate::world::context::{self, StruckPanic};
-use crate::world::sim::Shared;
+use crate::world::shared::Shared;
 
 /// Who comes to a site.
 pub(in crate::world) struct Visitor<'a> {

@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::sim::{Shared, Sim};
+use super::shared::Shared;
+use super::sim::Sim;
 use super::{Ended, RunOptions, context, root};
 use crate::record::Outcome;
 pub(super) use process::Process;
