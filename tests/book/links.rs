@@ -95,12 +95,14 @@ fn every_relative_link_points_to_something() {
 #[test]
 fn what_is_wrong_with_a_link_is_seen() {
     let page = |path: &str, text: &str| Page { path: path.into(), text: text.into() };
-    let text = "# A `b` (c)\n[a](#a-b-c) [b](nosuch.md) [c](#nosuch) [d](../README.md) [e](../ci) [f](x.md#a-b-c)\n";
+    let text = "# A `b` (c)\n[a](#a-b-c) [b](nosuch.md) [c](#nosuch) [d](../README.md) [e](../ci) [f](x.md#a-b-c)\n\
+                an `odd` number of `ticks\nin this` line [g](gone.md) `[h](code.md)`\n";
     let wrong = wrong(&page("docs/x.md", text), &[page("docs/x.md", text)]);
     let told = [
         "docs/x.md:2: nosuch.md is not there",
         "docs/x.md:2: #nosuch has no such heading",
         "docs/x.md:2: ../README.md leaves the book; name its folder",
+        "docs/x.md:4: gone.md is not there",
     ];
     assert_eq!(wrong, told);
 }

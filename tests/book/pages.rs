@@ -70,17 +70,23 @@ impl Page {
         blocks
     }
 
-    /// The text without its code: neither blocks nor what stands in backticks.
+    /// The text without its code, neither blocks nor what stands in backticks, line by line.
     pub fn prose(&self) -> String {
         let mut prose = String::new();
-        let mut in_block = false;
+        let (mut in_block, mut in_code) = (false, false);
         for line in self.text.lines() {
             if line.trim_start().starts_with("```") {
                 in_block = !in_block;
+            } else if line.trim().is_empty() {
+                // Code may go on in the next line, and not in the next paragraph.
+                in_code = false;
             } else if !in_block {
-                for (n, part) in line.split('`').enumerate() {
-                    // A link's text may be code, and what stands in it is of no interest.
-                    prose += if n % 2 == 0 { part } else { "code" };
+                for c in line.chars() {
+                    match c {
+                        '`' => in_code = !in_code,
+                        c if !in_code => prose.push(c),
+                        _ => {}
+                    }
                 }
             }
             prose.push('\n');

@@ -46,8 +46,10 @@ struct Call {
 /// What a block calls, in order.
 fn calls(folder: &Path, text: &str) -> Result<Vec<Call>, String> {
     // Ends with the byte 30; its words, and then its variables behind an empty one, each with the byte 31.
-    let say = "say() { printf '%s\\037' \"$@\" ''; for name in ${!HYPERLAPSE_*}; do \
-               printf '%s=%s\\037' \"$name\" \"${!name}\"; done; printf '\\036'; }";
+    // In one piece, since some are called side by side.
+    let say = "say() { local said name; printf -v said '%s\\037' \"$@\" ''; \
+               for name in ${!HYPERLAPSE_*}; do said+=$name=${!name}$'\\037'; done; \
+               printf '%s\\036' \"$said\"; }";
     let log = folder.join("calls");
     let stand_in = format!("#!/bin/bash\n{say}\nsay \"${{0#./}}\" \"$@\" >> '{}'\n", log.display());
     for script in SCRIPTS {
