@@ -1,6 +1,8 @@
 //! What `docs/guide/recipes.md` says of each thing, tried.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+#[cfg(target_os = "linux")]
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -96,7 +98,6 @@ fn a_map_has_an_order_for_each_seed() {
     };
     assert_eq!(order(1), order(1));
     assert_ne!(order(1), order(2));
-    let _ = HashMap::<u32, ()>::new();
 }
 
 #[test]
@@ -271,4 +272,35 @@ fn what_is_left_when_the_body_ends_is_dropped() {
         });
     });
     assert_eq!(failure(&told), "");
+}
+
+#[test]
+fn a_subscriber_hears_every_run() {
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    static HEARD: AtomicU64 = AtomicU64::new(0);
+
+    struct Counts;
+
+    impl Subscriber for Counts {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "recipe"
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {
+            HEARD.fetch_add(1, Ordering::Relaxed);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    tracing::subscriber::set_global_default(Counts).unwrap();
+    let says = |_| async { tracing::info!(target: "recipe", "here") };
+    hyperlapse::Test::new("says").seeds(30).run(says);
+    assert_eq!(HEARD.load(Ordering::Relaxed), 30);
 }
