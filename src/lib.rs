@@ -107,6 +107,8 @@ mod drain;
 mod driver;
 #[cfg(feature = "gateway")]
 pub mod gateway;
+#[cfg(doctest)]
+mod guide;
 mod limits;
 mod manager;
 mod refusal;

@@ -48,7 +48,9 @@ fn sessions_are_as_they_were() {
     let cases = trycmd::TestCases::new();
     // Reports tell how the command was called, to be pasted.
     cases.insert_var("[COMMAND]", path.display().to_string()).expect("it is a variable's name");
-    cases.env("COLUMNS", "80").register_bin("conversation-load", path).case("tests/cli/*.trycmd");
+    cases.env("COLUMNS", "80").register_bin("conversation-load", path);
+    // Of a page the blocks of `console`.
+    cases.case("tests/cli/*.trycmd").case("docs/*.md").case("docs/guide/*.md");
     if cfg!(not(tokio_unstable)) {
         // A race is bent with tokio's hooks.
         cases.skip("tests/cli/shrink.trycmd");

@@ -1,5 +1,7 @@
 //! What the README shows is what the command prints.
 
+use std::path::Path;
+
 use hyperlapse::report::{self, CaseSummary, Detail};
 use hyperlapse::{LimitOptions, SeedFile};
 
@@ -73,11 +75,13 @@ fn the_first_example_finds_its_race_on_the_first_run_and_replays_it() {
     std::fs::copy(format!("{here}/Cargo.lock"), root.join("Cargo.lock")).unwrap();
     std::fs::write(root.join("src/lib.rs"), "").unwrap();
     std::fs::write(root.join("tests/seats.rs"), example("seats")).unwrap();
+    let target = Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/stranger"));
+    let _ = std::fs::remove_dir_all(target.join("hyperlapse"));
     let test = |variables: &[(&str, &str)]| {
         let mut cargo = std::process::Command::new(env!("CARGO"));
         cargo.args(["test", "--quiet"]).current_dir(&root).env("RUST_BACKTRACE", "0");
-        // As a stranger has it: no flags, and a target folder of its own.
-        cargo.env("RUSTFLAGS", "").env("CARGO_TARGET_DIR", root.join("target"));
+        // As a stranger has it: no flags. The guide's crate shares what is compiled.
+        cargo.env("RUSTFLAGS", "").env("CARGO_TARGET_DIR", target);
         let output = cargo.envs(variables.iter().copied()).output().unwrap();
         let told = String::from_utf8(output.stdout).unwrap();
         (output.status.success(), told, String::from_utf8(output.stderr).unwrap())
