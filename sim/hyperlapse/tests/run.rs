@@ -298,6 +298,17 @@ fn time_that_is_moved_by_hand_fails_the_run_and_says_so() {
 }
 
 #[test]
+fn time_that_is_moved_by_hand_before_anything_else_happens_is_seen_as_well() {
+    let scenario = Scenario::builder("by-hand-first", AllAtOnce::users(1)).build().unwrap();
+    let record = run(&scenario, RunOptions::seed(0), |_| async {
+        tokio::time::advance(ms(50)).await;
+        tokio::time::sleep(ms(1)).await;
+    });
+    let failures = Verdict::of(&record, scenario.thresholds()).failures;
+    assert!(failures.iter().any(|failure| failure.message.contains("moved by hand")));
+}
+
+#[test]
 fn a_user_that_waits_takes_less_than_seven_hundred_bytes() {
     const USERS: u64 = 4_000;
     let scenario = Scenario::builder("crowd", AllAtOnce::users(USERS)).build().unwrap();

@@ -319,6 +319,8 @@ where
     }
     let (outcome, virtual_ns) = runtime.block_on(async {
         shared.start_clock();
+        // Looked at once: who moves it before anybody has looked would not be seen.
+        shared.now_ns();
         let outcome = root(shared, body).await;
         context::forget_time();
         let virtual_ns = match outcome {
