@@ -540,6 +540,37 @@ impl Sim {
         Drive::new(self.clone(), user)
     }
 
+    /// The same with something that all users share, each iteration with a clone of it: an `Arc`, a pool, a tuple of such.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use hyperlapse::{AllAtOnce, Test};
+    /// # use tokio::sync::Mutex;
+    /// # fn main() {
+    /// # Test::new("visits").seeds(3).workload(AllAtOnce::users(5)).run(|sim| async move {
+    /// let visits = Arc::new(Mutex::new(0));
+    /// sim.drive_with(&visits, |_user, visits| async move { *visits.lock().await += 1 }).await;
+    /// assert_eq!(*visits.lock().await, 5);
+    /// # });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Sim::drive`].
+    pub fn drive_with<T, F, Fut>(
+        &self,
+        shared: &T,
+        user: F,
+    ) -> Drive<impl Fn(User) -> Fut + Send + Sync + use<T, F, Fut>>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Fn(User, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let shared = shared.clone();
+        self.drive(move |its| user(its, shared.clone()))
+    }
+
     /// A virtual user outside of the workload, for scenarios that act step by step.
     pub fn user(&self, id: u32) -> User {
         let kind = self.0.plan.kind_of_user.get(id as usize).copied().unwrap_or(0);
