@@ -54,11 +54,16 @@ pub(super) struct Found {
     report: String,
 }
 
+/// The report of one run.
+pub(super) fn report(case: &Case, finished: &Finished) -> String {
+    let load = case.scenario.workload().describe();
+    let detail = Detail { memory: false, coloured: false };
+    report::run(finished, case.scenario.about(), &load, detail)
+}
+
 impl Found {
     pub(super) fn of(place: &Place, case: &Case, finished: &Finished) -> Self {
-        let load = case.scenario.workload().describe();
-        let detail = Detail { memory: false, coloured: false };
-        let report = report::run(finished, case.scenario.about(), &load, detail);
+        let report = report(case, finished);
         let name = place.name.clone();
         Self { finished: finished.clone(), name, text: String::new(), report }
     }

@@ -1,5 +1,6 @@
 //! A planted race: found on the first run, told, kept, replayed.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -178,4 +179,14 @@ fn an_error_fails_as_a_panic_does() {
     let body = |_sim: Sim| async { Err::<(), _>("no luck") };
     let not_held = Test::new("luck").seeds(1).out(out.path()).check(body).unwrap_err();
     assert!(not_held.to_string().contains("with an error: \"no luck\""), "{not_held}");
+}
+
+#[test]
+fn a_program_ends_with_0_when_it_holds_1_when_it_does_not_and_2_when_it_cannot_be_run() {
+    let out = tempfile::tempdir().unwrap();
+    let test = |seeds| Test::new("program").seeds(seeds).strategy("none").out(out.path());
+    let seven = |sim: Sim| async move { assert!(sim.seed() < 7) };
+    assert_eq!(test(0..7).main(seven), ExitCode::SUCCESS);
+    assert_eq!(test(0..8).main(seven), ExitCode::FAILURE);
+    assert_eq!(test(0..7).threshold("fast").main(seven), ExitCode::from(2));
 }
