@@ -216,7 +216,8 @@ impl Test {
         self
     }
 
-    /// More of a scenario file: faults, kinds of users, a workload. Everything but what this test has methods for.
+    /// More of a scenario file: faults, kinds of users, a workload. Everything but what this test has methods for. With the
+    /// feature `network` the table `network` too, which the body makes its network of: `Network::new(&sim, hosts, sim.settings())`.
     pub fn scenario(mut self, text: impl Into<String>) -> Self {
         self.scenario = text.into();
         let table = self.scenario.parse::<toml::Table>();
@@ -354,6 +355,8 @@ impl Test {
             .system(self.place.system, "what this test tests", |_| ())
             .script(SCRIPT, "the body of the test", self.properties, script)
             .in_test(&self.place.name);
+        #[cfg(feature = "network")]
+        let suite = suite.settings::<crate::net::NetworkOptions>("network");
         let suite = match &self.load {
             Load::InCode(workload) => suite.workload(Arc::clone(workload)),
             Load::Text(_) | Load::InScenario => suite,
