@@ -75,15 +75,27 @@ impl Found {
             0 => String::new(),
             held => format!(", after {} that held", units::plural(held, "seed")),
         };
-        self.text = format!("{} fails with seed {seed}{before}\n\n{}", self.name, self.report);
+        let what = self.what();
+        self.text =
+            format!("{} fails with seed {seed}{before}\n{what}\n\n{}", self.name, self.report);
         self
     }
 
     /// A seed file told it again.
     pub(super) fn replayed(mut self, path: &Path, explained: String) -> Self {
         let path = path.display();
-        self.text = format!("{} fails by {path}\n{explained}\n{}\n", self.name, self.report);
+        let what = self.what();
+        self.text =
+            format!("{} fails by {path}\n{what}\n\n{explained}\n{}\n", self.name, self.report);
         self
+    }
+
+    /// What failed, in one line however long: `#[should_panic(expected = "…")]` looks for it, and does not know where lines are
+    /// broken.
+    fn what(&self) -> String {
+        let failure = self.finished.verdict.failures.first().expect("it did not pass");
+        let message: Vec<&str> = failure.message.split_whitespace().collect();
+        format!("{}: {}", failure.name, message.join(" "))
     }
 
     /// Its seed file is there.

@@ -190,3 +190,14 @@ fn a_program_ends_with_0_when_it_holds_1_when_it_does_not_and_2_when_it_cannot_b
     assert_eq!(test(0..8).main(seven), ExitCode::FAILURE);
     assert_eq!(test(0..7).threshold("fast").main(seven), ExitCode::from(2));
 }
+
+#[test]
+fn what_failed_stands_in_one_line_for_should_panic() {
+    let out = tempfile::tempdir().unwrap();
+    let long = "all have left, nobody holds anything any more, and it is still said to be too busy for one";
+    let body = move |sim: Sim| async move { assert!(sim.seed() > 0, "{long}") };
+    let test = || Test::new("long").seeds(1).out(out.path()).check(body);
+    let (found, replayed) = (test().unwrap_err().to_string(), test().unwrap_err().to_string());
+    assert!(found.starts_with("long fails with seed 0\n") && found.contains(long), "{found}");
+    assert!(replayed.starts_with("long fails by ") && replayed.contains(long), "{replayed}");
+}
