@@ -285,8 +285,9 @@ pub use world::{
 /// | `thresholds = ["response.p95 < 300ms"]` | what each run must measure |
 /// | `properties = [ALL_BACK]` | what each run must check |
 /// | `deadline = "60s"` | virtual time in which a run must end; text or a `Duration` |
-/// | `scenario = include_str!("faults.toml")` | more of a scenario file: faults, kinds of users |
+/// | `scenario = include_str!("faults.toml")` | more of a scenario file: faults, kinds of users, a network |
 /// | `isolate` | each run has a process of its own |
+/// | `main` | `fn main` of an example too: [`Test::main`] |
 /// | `crate = path` | where the framework is found, if not as `hyperlapse` |
 ///
 /// Other attributes stay as they are: `#[ignore]`, `#[should_panic(expected = "…")]`, `#[cfg(…)]`.

@@ -345,3 +345,20 @@ fn links_count_what_arrives_what_is_lost_and_how_long_it_was_under_way() {
     let late = lossy.values().map(|of| of.delayed_ns).sum::<u64>();
     assert!(late > traffic.packets * 4_000_000 + lost * 200_000_000, "and waits 200 ms at least");
 }
+
+#[test]
+fn a_test_has_its_network_from_its_scenario() {
+    let out = tempfile::tempdir().unwrap();
+    let body = |sim: Sim| async move {
+        let (network, _server) = with_echo(&sim, sim.settings());
+        network.connect("server", 80).await.unwrap();
+        assert_eq!(sim.now(), ms(14), "there and back");
+    };
+    let test = || hyperlapse::Test::new("from_scenario").seeds(3).strategy("none").out(out.path());
+    let held = test().scenario("network = { latency = '7ms' }").check(body).unwrap();
+    assert_eq!(held.seeds, 3);
+    let without = test().scenario("").check(body).unwrap_err().to_string();
+    assert!(without.contains("2ms"), "a millisecond each way: {without}");
+    let wrong = test().scenario("network = { loss = 2 }").check(body).unwrap_err().to_string();
+    assert!(wrong.contains("expected a share from 0 to below 1"), "{wrong}");
+}

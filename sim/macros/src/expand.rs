@@ -18,7 +18,7 @@ pub(crate) fn expand(options: Result<Options>, item: &ItemFn) -> TokenStream {
     if let Some(wrong) = wrong {
         return wrong.into_compile_error();
     }
-    let Options { framework, calls } = options.unwrap_or_default();
+    let Options { framework, calls, main } = options.unwrap_or_default();
     let ItemFn { attrs, vis, modifiers: _, sig, block } = item;
     let (name, inputs, output) = (&sig.ident, &sig.inputs, &sig.output);
     let word = name.unraw().to_string();
@@ -26,12 +26,11 @@ pub(crate) fn expand(options: Result<Options>, item: &ItemFn) -> TokenStream {
         true => quote!(|_| body()),
         false => quote!(body),
     };
-    // The body's own place: what it lacks (`Send` above all) is said of the test's name.
-    let run = quote_spanned!(name.span()=> .run(#body));
-    quote! {
-        #(#attrs)*
-        #[::core::prelude::v1::test]
-        #vis fn #name() {
+    // What comes between the test and its body, with the name of what is called: the body's own place, for what it lacks (`Send`
+    // above all) is said of the test's name.
+    let test = |call: TokenStream| {
+        let call = quote_spanned!(name.span()=> .#call(#body));
+        quote! {
             async fn body(#inputs) #output #block
 
             #framework::Test::at(
@@ -40,8 +39,26 @@ pub(crate) fn expand(options: Result<Options>, item: &ItemFn) -> TokenStream {
                 ::core::env!("CARGO_MANIFEST_DIR"),
             )
             #calls
+            #call
+        }
+    };
+    let (run, program) = (test(quote!(run)), test(quote!(main)));
+    let program = main.then(|| {
+        quote! {
+            #[cfg(not(test))]
+            fn main() -> ::std::process::ExitCode {
+                #program
+            }
+        }
+    });
+    quote! {
+        #(#attrs)*
+        #[::core::prelude::v1::test]
+        #vis fn #name() {
             #run;
         }
+
+        #program
     }
 }
 

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result, Token};
 
 /// The names that there are, as an error lists them.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "seeds",
     "workload",
     "strategy",
@@ -18,6 +18,7 @@ const NAMES: [&str; 10] = [
     "deadline",
     "scenario",
     "isolate",
+    "main",
     "crate",
 ];
 
@@ -30,11 +31,13 @@ pub(crate) struct Options {
     pub(crate) framework: TokenStream,
     /// The calls on the test that they come to.
     pub(crate) calls: TokenStream,
+    /// Whether it is a program as well.
+    pub(crate) main: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { framework: quote!(::hyperlapse), calls: TokenStream::new() }
+        Self { framework: quote!(::hyperlapse), calls: TokenStream::new(), main: false }
     }
 }
 
@@ -76,6 +79,13 @@ impl Options {
         if word == "isolate" && !input.peek(Token![=]) {
             self.calls.extend(quote!(.isolate(true)));
             return Ok(());
+        }
+        if word == "main" {
+            self.main = true;
+            return match input.peek(Token![=]) {
+                true => Err(input.error("`main` has no value")),
+                false => Ok(()),
+            };
         }
         if !input.peek(Token![=]) {
             return Err(Error::new(

@@ -54,11 +54,16 @@ pub(super) struct Found {
     report: String,
 }
 
+/// The report of one run.
+pub(super) fn report(case: &Case, finished: &Finished) -> String {
+    let load = case.scenario.workload().describe();
+    let detail = Detail { memory: false, coloured: false };
+    report::run(finished, case.scenario.about(), &load, detail)
+}
+
 impl Found {
     pub(super) fn of(place: &Place, case: &Case, finished: &Finished) -> Self {
-        let load = case.scenario.workload().describe();
-        let detail = Detail { memory: false, coloured: false };
-        let report = report::run(finished, case.scenario.about(), &load, detail);
+        let report = report(case, finished);
         let name = place.name.clone();
         Self { finished: finished.clone(), name, text: String::new(), report }
     }
@@ -70,15 +75,27 @@ impl Found {
             0 => String::new(),
             held => format!(", after {} that held", units::plural(held, "seed")),
         };
-        self.text = format!("{} fails with seed {seed}{before}\n\n{}", self.name, self.report);
+        let what = self.what();
+        self.text =
+            format!("{} fails with seed {seed}{before}\n{what}\n\n{}", self.name, self.report);
         self
     }
 
     /// A seed file told it again.
     pub(super) fn replayed(mut self, path: &Path, explained: String) -> Self {
         let path = path.display();
-        self.text = format!("{} fails by {path}\n{explained}\n{}\n", self.name, self.report);
+        let what = self.what();
+        self.text =
+            format!("{} fails by {path}\n{what}\n\n{explained}\n{}\n", self.name, self.report);
         self
+    }
+
+    /// What failed, in one line however long: `#[should_panic(expected = "…")]` looks for it, and does not know where lines are
+    /// broken.
+    fn what(&self) -> String {
+        let failure = self.finished.verdict.failures.first().expect("it did not pass");
+        let message: Vec<&str> = failure.message.split_whitespace().collect();
+        format!("{}: {}", failure.name, message.join(" "))
     }
 
     /// Its seed file is there.

@@ -23,6 +23,7 @@ use std::fmt::{self, Debug};
 use std::future::Future;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,7 +216,8 @@ impl Test {
         self
     }
 
-    /// More of a scenario file: faults, kinds of users, a workload. Everything but what this test has methods for.
+    /// More of a scenario file: faults, kinds of users, a workload. Everything but what this test has methods for. With the
+    /// feature `network` the table `network` too, which the body makes its network of: `Network::new(&sim, hosts, sim.settings())`.
     pub fn scenario(mut self, text: impl Into<String>) -> Self {
         self.scenario = text.into();
         let table = self.scenario.parse::<toml::Table>();
@@ -294,12 +296,50 @@ impl Test {
         F: Fn(Sim) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Ending> + Send + 'static,
     {
+        self.with(body, |running| running.all())
+    }
+
+    /// Runs it as a program does, for the `fn main` of an example: prints the report of its first seed and what held, or the
+    /// failure. The attribute's option `main` comes to this.
+    ///
+    /// The exit code is 1 when it does not hold, and 2 when it cannot be run.
+    pub fn main<F, Fut>(self, body: F) -> ExitCode
+    where
+        F: Fn(Sim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Ending> + Send + 'static,
+    {
+        match self.with(body, |running| running.shown()) {
+            Ok((report, held)) => {
+                println!("{report}\n{held}");
+                ExitCode::SUCCESS
+            }
+            Err(unusable @ NotHeld::Unusable(_)) => {
+                eprintln!("{unusable}");
+                ExitCode::from(2)
+            }
+            Err(not_held) => {
+                println!("{not_held}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// What comes of it when it is run like this.
+    fn with<F, Fut, T>(
+        self,
+        body: F,
+        run: impl FnOnce(Running<'_, ()>) -> Result<T, NotHeld>,
+    ) -> Result<T, NotHeld>
+    where
+        F: Fn(Sim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Ending> + Send + 'static,
+    {
         let suite = self.suite(body);
         let case = suite.case_from(&self.source(), None, &[])?;
         // One that the suite brings: its text is code, and no business of seed files.
         let case = Case { text: None, ..case };
         let Self { place, seeds, isolate, out, .. } = self;
-        Running { place, suite: &suite, case, seeds, isolate, out }.all()
+        run(Running { place, suite: &suite, case, seeds, isolate, out })
     }
 
     fn suite<F, Fut>(&self, body: F) -> Suite<()>
@@ -315,6 +355,8 @@ impl Test {
             .system(self.place.system, "what this test tests", |_| ())
             .script(SCRIPT, "the body of the test", self.properties, script)
             .in_test(&self.place.name);
+        #[cfg(feature = "network")]
+        let suite = suite.settings::<crate::net::NetworkOptions>("network");
         let suite = match &self.load {
             Load::InCode(workload) => suite.workload(Arc::clone(workload)),
             Load::Text(_) | Load::InScenario => suite,

@@ -3,7 +3,7 @@
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
-use super::found::{Found, NotHeld};
+use super::found::{self, Found, NotHeld};
 use super::place::{self, Place};
 use super::variables::Variables;
 use super::{EFFORT, Held};
@@ -35,7 +35,25 @@ impl<S: Clone + Send + 'static> Running<'_, S> {
     ///
     /// # Errors
     /// The first failure, or why the test cannot be run.
-    pub(super) fn all(mut self) -> Result<Held, NotHeld> {
+    pub(super) fn all(self) -> Result<Held, NotHeld> {
+        self.with_variables(|asked| asked.all())
+    }
+
+    /// The same with the report of its first seed.
+    ///
+    /// # Errors
+    /// As [`Running::all`].
+    pub(super) fn shown(self) -> Result<(String, Held), NotHeld> {
+        self.with_variables(|asked| {
+            let held = asked.all()?;
+            Ok((asked.report(asked.seeds().start), held))
+        })
+    }
+
+    fn with_variables<T>(
+        mut self,
+        run: impl FnOnce(&Asked<'_, S>) -> Result<T, NotHeld>,
+    ) -> Result<T, NotHeld> {
         let variables = Variables::of_process()?;
         if std::env::var_os(isolate::REPLY).is_some() {
             // This process is there for one run, and for whoever reads its reply.
@@ -48,7 +66,7 @@ impl<S: Clone + Send + 'static> Running<'_, S> {
         if variables.strategy.is_some() {
             self.case.strategy = variables.strategy.clone();
         }
-        Asked { running: &self, variables }.all()
+        run(&Asked { running: &self, variables })
     }
 }
 
@@ -118,13 +136,22 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
         Err(found.told(report::explanation(&story, false)).into())
     }
 
-    /// All seeds, until one fails; how many held.
-    fn sweep(&self) -> Result<u64, NotHeld> {
-        let seeds = match (self.variables.seed, &self.variables.seeds) {
+    fn seeds(&self) -> Range<u64> {
+        match (self.variables.seed, &self.variables.seeds) {
             (Some(seed), _) => seed..seed + 1,
             (None, Some(seeds)) => seeds.clone(),
             (None, None) => self.running.seeds.clone(),
-        };
+        }
+    }
+
+    fn report(&self, seed: u64) -> String {
+        let case = &self.running.case;
+        found::report(case, &self.running.suite.run_with(case, self.options(seed)))
+    }
+
+    /// All seeds, until one fails; how many held.
+    fn sweep(&self) -> Result<u64, NotHeld> {
+        let seeds = self.seeds();
         let count = seeds.end - seeds.start;
         let play = |index: usize| {
             let options = self.options(seeds.start + index as u64);

@@ -119,7 +119,7 @@ impl Sim {
     ///
     /// # Panics
     /// When awaited a second time in one run: the plan is the load of the whole run.
-    pub fn drive<F, Fut>(&self, user: F) -> Drive<impl Script>
+    pub fn drive<F, Fut>(&self, user: F) -> Drive<impl Script + use<F, Fut>>
     where
         F: Fn(User) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -133,6 +133,33 @@ impl Sim {
     /// As [`Sim::drive`].
     pub fn play<S: Script>(&self, script: S) -> Drive<S> {
         Drive::new(self.clone(), script)
+    }
+
+    /// The same with something that all users share, each iteration with a clone of it: an `Arc`, a pool, a tuple of such.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use hyperlapse::{AllAtOnce, Test};
+    /// # use tokio::sync::Mutex;
+    /// # fn main() {
+    /// # Test::new("visits").seeds(3).workload(AllAtOnce::users(5)).run(|sim| async move {
+    /// let visits = Arc::new(Mutex::new(0));
+    /// sim.drive_with(&visits, |_user, visits| async move { *visits.lock().await += 1 }).await;
+    /// assert_eq!(*visits.lock().await, 5);
+    /// # });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// As [`Sim::drive`].
+    pub fn drive_with<T, F, Fut>(&self, shared: &T, user: F) -> Drive<impl Script + use<T, F, Fut>>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: Fn(User, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let shared = shared.clone();
+        self.drive(move |its| user(its, shared.clone()))
     }
 
     /// A virtual user outside of the workload, for scenarios that act step by step.

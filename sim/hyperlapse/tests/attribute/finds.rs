@@ -1,5 +1,6 @@
 //! A planted race: found on the first run, told, kept, replayed.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -178,4 +179,25 @@ fn an_error_fails_as_a_panic_does() {
     let body = |_sim: Sim| async { Err::<(), _>("no luck") };
     let not_held = Test::new("luck").seeds(1).out(out.path()).check(body).unwrap_err();
     assert!(not_held.to_string().contains("with an error: \"no luck\""), "{not_held}");
+}
+
+#[test]
+fn a_program_ends_with_0_when_it_holds_1_when_it_does_not_and_2_when_it_cannot_be_run() {
+    let out = tempfile::tempdir().unwrap();
+    let test = |seeds| Test::new("program").seeds(seeds).strategy("none").out(out.path());
+    let seven = |sim: Sim| async move { assert!(sim.seed() < 7) };
+    assert_eq!(test(0..7).main(seven), ExitCode::SUCCESS);
+    assert_eq!(test(0..8).main(seven), ExitCode::FAILURE);
+    assert_eq!(test(0..7).threshold("fast").main(seven), ExitCode::from(2));
+}
+
+#[test]
+fn what_failed_stands_in_one_line_for_should_panic() {
+    let out = tempfile::tempdir().unwrap();
+    let long = "all have left, nobody holds anything any more, and it is still said to be too busy for one";
+    let body = move |sim: Sim| async move { assert!(sim.seed() > 0, "{long}") };
+    let test = || Test::new("long").seeds(1).out(out.path()).check(body);
+    let (found, replayed) = (test().unwrap_err().to_string(), test().unwrap_err().to_string());
+    assert!(found.starts_with("long fails with seed 0\n") && found.contains(long), "{found}");
+    assert!(replayed.starts_with("long fails by ") && replayed.contains(long), "{replayed}");
 }

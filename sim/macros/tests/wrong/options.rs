@@ -13,4 +13,7 @@ async fn twice(_: hyperlapse::Sim) {}
 #[hyperlapse::test(thresholds = "response.p95 < 1s", strategy)]
 async fn forms(_: hyperlapse::Sim) {}
 
+#[hyperlapse::test(main = true)]
+async fn program(_: hyperlapse::Sim) {}
+
 fn main() {}
