@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyperlapse::{Clock, Distribution, Metric, Property, Script, Sim, User};
+use hyperlapse::{Clock, Distribution, Metric, Operation, Property, Script, Sim, User};
 
 use super::{NOTHING_LEFT, Names, check_nothing_left, names, show_limit};
 use crate::bot::{Answer, Message, Reason, System, Talk};
@@ -165,20 +165,18 @@ async fn conversation(user: &User, visited: &Visited) {
     let user = tagged.as_ref().unwrap_or(user);
     let name = &names.of(user.id());
     let mut operation = user.operation();
-    let started = match settings.queue {
-        true => bot.start(name).await,
-        // Matched here: the answer is some hundred bytes that are not copied.
-        false => match bot.try_start(name) {
-            Answer::Now(answer) => answer,
-            Answer::Later(answer) => answer.await,
-        },
+    let answer = match settings.queue {
+        true => Answer::Later(bot.start(name)),
+        false => bot.try_start(name),
     };
-    let mut talk = match started {
-        Ok(talk) => talk,
-        Err(reason) => {
-            recount.refused.add(1);
-            return operation.refused(reason);
-        }
+    // Matched here and at once: a conversation is some two hundred bytes, which are copied no more often than they must.
+    let mut talk = match answer {
+        Answer::Now(Ok(talk)) => talk,
+        Answer::Now(Err(reason)) => return refused(recount, operation, reason),
+        Answer::Later(answer) => match answer.await {
+            Ok(talk) => talk,
+            Err(reason) => return refused(recount, operation, reason),
+        },
     };
     recount.started.add(1);
     operation.accepted_after(talk.waited());
@@ -201,6 +199,11 @@ async fn conversation(user: &User, visited: &Visited) {
         }
         Err(reason) => operation.failed(reason),
     }
+}
+
+fn refused(recount: &Recount, operation: Operation<'_>, reason: Reason) {
+    recount.refused.add(1);
+    operation.refused(reason);
 }
 
 async fn turns(
