@@ -118,10 +118,5 @@ fn printed(profile: &Path, name: &str) -> String {
     let printed = printed.join("\n").replace(&found.path().display().to_string(), "FOUND");
     // What a build without tokio's hooks says of itself.
     let note = |paragraph: &&str| !paragraph.starts_with("  note: built without");
-    let printed = printed.split("\n\n").filter(note).collect::<Vec<_>>().join("\n\n");
-    let Some((before, story)) = printed.split_once("\n  [1] ") else { return printed };
-    // Its lines are as long as the name of the folder in which all of this lies.
-    let folder = root().file_name().unwrap().to_str().unwrap();
-    let story = story.replace("\n      ", " ").replace(&format!("({folder}/"), "(");
-    format!("{before}\n  [1] {story}")
+    printed.split("\n\n").filter(note).collect::<Vec<_>>().join("\n\n")
 }

@@ -80,7 +80,7 @@ impl Wallet {
         let output = cargo.output().unwrap();
         let told =
             String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
-        let told = told.replace(Self::target().to_str().unwrap(), "/home/ada/wallet/target");
+        let told = told.replace(Self::target().to_str().unwrap(), "/src/wallet/target");
         (output.status.success(), told)
     }
 }
@@ -107,7 +107,7 @@ fn the_first_test_fails_is_told_is_replayed_and_is_put_right_as_its_page_says() 
     let (_, line) = line.split_once("HYPERLAPSE_REPLAY=").unwrap();
     let (file, command) = line.lines().next().unwrap().split_once(' ').unwrap();
     assert_eq!(command, "cargo test -p wallet --test pay -- --exact nobody_overdraws");
-    let file = file.replace("/home/ada/wallet/target", Wallet::target().to_str().unwrap());
+    let file = file.replace("/src/wallet/target", Wallet::target().to_str().unwrap());
     let replay = [("HYPERLAPSE_REPLAY", &*file)];
     let (held, told) = wallet.tested(&["--test", "pay"], &replay);
     assert!(!held, "{told}");

@@ -107,7 +107,7 @@ fn origin(symbol: &BacktraceSymbol) -> Origin {
     let function = symbol.name().map(|name| plain(&format!("{name:#}")));
     // Builds that keep lines alone call every async function alike.
     let function = function.filter(|name| name.contains("::"));
-    Origin::System { line: format!("{}:{line}", of_crate(&short_path(&file))), function }
+    Origin::System { line: format!("{}:{line}", in_crate(&short_path(&file))), function }
 }
 
 /// The module of a library's file: `tokio::sync::mutex` of `tokio-1.2.3/src/sync/mutex.rs`.
@@ -126,12 +126,12 @@ fn module(file: &str) -> String {
     }
 }
 
-/// From the folder of the crate on: what comes before it is of one machine.
-fn of_crate(file: &str) -> &str {
+/// Within its crate: what comes before is of one machine. The crate's own folder too, for that of a checkout has the name that
+/// somebody gave it; which crate it is stands in the name of the function.
+fn in_crate(file: &str) -> &str {
     let root = ["/src/", "/tests/", "/examples/", "/benches/"];
-    let Some(at) = root.iter().filter_map(|folder| file.rfind(folder)).max() else { return file };
-    let begin = file[..at].rfind('/').map_or(0, |slash| slash + 1);
-    &file[begin..]
+    let at = root.iter().filter_map(|folder| file.rfind(folder)).max();
+    at.map_or(file, |at| &file[at + 1..])
 }
 
 /// A function's name without its type parameters and closures.
@@ -190,9 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_told_from_the_folder_of_its_crate_on() {
-        assert_eq!(of_crate("/home/x/project/pool/src/a/lib.rs"), "pool/src/a/lib.rs");
-        assert_eq!(of_crate("sim/pool/tests/races.rs"), "pool/tests/races.rs");
-        assert_eq!(of_crate("main.rs"), "main.rs");
+    fn a_line_is_told_within_its_crate_wherever_that_lies() {
+        assert_eq!(in_crate("/home/x/project/pool/src/a/lib.rs"), "src/a/lib.rs");
+        assert_eq!(in_crate("sim/pool/tests/races.rs"), "tests/races.rs");
+        assert_eq!(in_crate("main.rs"), "main.rs");
     }
 }

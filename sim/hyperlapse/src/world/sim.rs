@@ -62,7 +62,7 @@ impl Sim {
         self.0.process.watch(id);
     }
 
-    /// The stream of random numbers of this name. See [`Streams::stream`].
+    /// The stream of random numbers of this name. See [`Streams::stream`](crate::Streams::stream).
     pub fn rng(&self, name: impl Display) -> StreamRng {
         self.0.streams.stream(name)
     }

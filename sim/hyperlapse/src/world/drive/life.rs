@@ -1,12 +1,13 @@
 //! A virtual user from coming to going: its iterations, the pauses between them, and when it must stop.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::coop::poll_proceed;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout_at};
 
 use super::{Crowd, Script};
@@ -239,7 +240,12 @@ pub(super) fn live<S: Script>(
                 let sim = stay.user.sim();
                 let until = sim.shared().instant(sim.now().saturating_add(time));
                 match &mut pauses {
-                    Some(pause) => pause.as_mut().reset(until),
+                    Some(pause) => {
+                        // Where a new one would be registered: not before a yield that is due here, or others with the same
+                        // deadline would go in another order.
+                        poll_fn(|cx| poll_proceed(cx).map(drop)).await;
+                        pause.as_mut().reset(until);
+                    }
                     None => pauses = Some(Box::pin(sleep_until(until))),
                 }
                 pauses.as_mut().expect("it was just made").await;
