@@ -58,7 +58,7 @@
 //! | scenarios as data, their files, `--set` | [`Scenario`], [`Suite`], [`Override`] |
 //! | who arrives when | [`Workload`] and its models, [`Plan`] |
 //! | a test of `cargo test` on many seeds | `#[hyperlapse::test]`, [`Test`] |
-//! | one run | [`run`], [`Sim`], [`User`], [`Operation`] |
+//! | one run | [`run`], [`Sim`], [`Script`], [`User`], [`Operation`] |
 //! | seeded randomness in named streams | [`Streams`] |
 //! | what happened, in one hashed stream | [`Event`], [`Fingerprint`] |
 //! | what was measured | [`Record`], [`Metrics`], [`Series`], [`alloc`] |
