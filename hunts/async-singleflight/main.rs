@@ -1,8 +1,5 @@
 //! async_singleflight: who comes first loads, and the others share it.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 

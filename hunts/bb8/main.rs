@@ -1,8 +1,5 @@
 //! bb8: a pool that opens connections in tasks of its own, and throws broken ones away when they come back.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 
 use async_trait::async_trait;

@@ -1,8 +1,5 @@
 //! The same for the newest bb8, whose trait has another form.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 
 use bb8::{ManageConnection, Pool, PooledConnection};

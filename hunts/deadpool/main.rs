@@ -1,8 +1,5 @@
 //! deadpool, managed: a pool whose objects are recycled when they are taken again.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 
 use async_trait::async_trait;

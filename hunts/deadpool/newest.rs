@@ -1,8 +1,5 @@
 //! The same for the newest deadpool, whose trait has another form.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, RecycleError, RecycleResult};

@@ -1,8 +1,5 @@
 //! flume: a channel of many senders and many receivers.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 

@@ -1,8 +1,5 @@
 //! leaky-bucket: a rate limiter that is filled again at intervals, by whoever waits first.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 

@@ -1,8 +1,5 @@
 //! mobc: a pool that looks its connections over when it lends them.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 
 use async_trait::async_trait;

@@ -1,8 +1,5 @@
 //! moka, asynchronous: a cache that loads what it does not have.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 
 use hyperlapse::kit;

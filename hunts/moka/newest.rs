@@ -1,8 +1,5 @@
 //! The same for the newest moka: it goes by the clock of `std`, and does without threads of its own.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::process::ExitCode;
 
 use hyperlapse::kit;

@@ -1,8 +1,5 @@
 //! tower: a service under `ConcurrencyLimit`, called once at a time and with `call_all`.
 
-#[path = "../hunt.rs"]
-mod hunt;
-
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
