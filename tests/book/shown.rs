@@ -9,6 +9,7 @@ mod wallet_put_right;
 mod kits {
     use std::sync::Arc;
 
+    use hyperlapse::Suite;
     use hyperlapse::kit::{
         self,
         limiter::{Job, Limiter},
@@ -26,10 +27,9 @@ mod kits {
         }
     }
 
-    #[test]
-    fn permits_are_kept_and_given_back() {
-        let suite = kit::limiter::suite(|limit| Permits(Arc::new(Semaphore::new(limit))));
-        kit::sweep(&suite, 0..1_000).unwrap();
+    #[hyperlapse::test(seeds = 1_000)]
+    fn permits_are_kept_and_given_back() -> Suite<Permits> {
+        kit::limiter::suite(|limit| Permits(Arc::new(Semaphore::new(limit))))
     }
 
     #[test]

@@ -57,7 +57,7 @@
 //! | --- | --- |
 //! | scenarios as data, their files, `--set` | [`Scenario`], [`Suite`], [`Override`] |
 //! | who arrives when | [`Workload`] and its models, [`Plan`] |
-//! | a test of `cargo test` on many seeds | `#[hyperlapse::test]`, [`Test`] |
+//! | a test of `cargo test` on many seeds | `#[hyperlapse::test]`, [`Test`], [`SuiteTest`] |
 //! | one run | [`run`], [`Sim`], [`Script`], [`User`], [`Operation`] |
 //! | seeded randomness in named streams | [`Streams`] |
 //! | what happened, in one hashed stream | [`Event`], [`Fingerprint`] |
@@ -229,7 +229,7 @@ pub use shard::{Shard, ShardError};
 pub use shrink::{Effort, NotShrunk, Progress, Shrunk, Size};
 pub use suite::{Case, Entry, Finished, Suite};
 pub use systematic::CancelledEach;
-pub use testing::{Ending, Held, NotHeld, SEEDS, Seeds, Test, Untrue};
+pub use testing::{Ending, Held, NotHeld, SEEDS, Seeds, SuiteTest, Test, Untrue};
 pub use threshold::{
     Judgement, OverSeeds, Standing, SweepJudgement, Threshold, ThresholdError,
     catalogue as threshold_metrics, grammar as threshold_grammar,
@@ -289,6 +289,28 @@ pub use world::{
 /// | `isolate` | each run has a process of its own |
 /// | `main` | `fn main` of an example too: [`Test::main`] |
 /// | `crate = path` | where the framework is found, if not as `hyperlapse` |
+///
+/// On a function that is not async and gives a [`Suite`], such as that of a [kit], it plays the scenarios of that suite: see
+/// [`SuiteTest`]. The options are `seeds`, `strategy`, `isolate` and `crate` then; the scenarios say the rest.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use hyperlapse::{Suite, kit::{self, limiter::{Job, Limiter}}};
+/// # use tokio::sync::Semaphore;
+/// # #[derive(Clone)]
+/// # struct Permits(Arc<Semaphore>);
+/// # impl Limiter for Permits {
+/// #     async fn run(&self, job: Job) -> Result<(), String> {
+/// #         let _permit = self.0.acquire().await.map_err(|error| error.to_string())?;
+/// #         job.await;
+/// #         Ok(())
+/// #     }
+/// # }
+/// #[hyperlapse::test(seeds = 1_000)]
+/// fn a_kit() -> Suite<Permits> {
+///     kit::limiter::suite(|limit| Permits(Arc::new(Semaphore::new(limit))))
+/// }
+/// ```
 ///
 /// Other attributes stay as they are: `#[ignore]`, `#[should_panic(expected = "…")]`, `#[cfg(…)]`.
 #[cfg(feature = "macros")]

@@ -22,6 +22,9 @@ const NAMES: [&str; 11] = [
     "crate",
 ];
 
+/// Those of a test that gives a suite, whose scenarios say the rest.
+const OF_SUITES: [&str; 4] = ["seeds", "strategy", "isolate", "crate"];
+
 /// What bends runs; `hyperlapse` has a test that these are its own.
 const STRATEGIES: [&str; 6] = ["none", "random", "pct", "starve", "mixed", "cancel-each"];
 
@@ -33,22 +36,25 @@ pub(crate) struct Options {
     pub(crate) calls: TokenStream,
     /// Whether it is a program as well.
     pub(crate) main: bool,
+    /// Their names, as they stand there.
+    pub(crate) given: Vec<Ident>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { framework: quote!(::hyperlapse), calls: TokenStream::new(), main: false }
+        let (framework, calls) = (quote!(::hyperlapse), TokenStream::new());
+        Self { framework, calls, main: false, given: Vec::new() }
     }
 }
 
 impl Parse for Options {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut options = Self::default();
-        let (mut seen, mut wrong) = (Vec::new(), None::<Error>);
+        let mut wrong = None::<Error>;
         while !input.is_empty() {
             let name = Ident::parse_any(input)?;
             // All that is wrong is told at once, as far as it can be read.
-            if let Err(error) = options.one(&name, input, &mut seen) {
+            if let Err(error) = options.one(&name, input) {
                 match &mut wrong {
                     Some(wrong) => wrong.combine(error),
                     None => wrong = Some(error),
@@ -66,16 +72,34 @@ impl Parse for Options {
 }
 
 impl Options {
-    fn one(&mut self, name: &Ident, input: ParseStream<'_>, seen: &mut Vec<String>) -> Result<()> {
+    /// Whether all of them are for a test that gives a suite.
+    pub(crate) fn for_suites(&self) -> Result<()> {
+        let other = self.given.iter().filter(|name| !OF_SUITES.iter().any(|of| name.unraw() == of));
+        let wrong = other.map(|name| {
+            let message = format!(
+                "`{}` is of an async test; the scenarios of a suite say it themselves. There are {}",
+                name.unraw(),
+                OF_SUITES.join(", ")
+            );
+            Error::new(name.span(), message)
+        });
+        let wrong = wrong.reduce(|mut all, error| {
+            all.combine(error);
+            all
+        });
+        wrong.map_or(Ok(()), Err)
+    }
+
+    fn one(&mut self, name: &Ident, input: ParseStream<'_>) -> Result<()> {
         let word = name.unraw().to_string();
         if !NAMES.contains(&word.as_str()) {
             let message = format!("there is no option `{word}`; there are {}", NAMES.join(", "));
             return Err(Error::new(name.span(), message));
         }
-        if seen.contains(&word) {
+        if self.given.iter().any(|given| given.unraw() == word) {
             return Err(Error::new(name.span(), format!("`{word}` is given twice")));
         }
-        seen.push(word.clone());
+        self.given.push(name.clone());
         if word == "isolate" && !input.peek(Token![=]) {
             self.calls.extend(quote!(.isolate(true)));
             return Ok(());

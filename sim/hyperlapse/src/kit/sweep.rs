@@ -74,6 +74,8 @@ pub struct Swept {
 /// Runs the scenarios that the suite has for a bare `run`, each with each of these seeds, on all cores, until one
 /// fails.
 ///
+/// It reads no variables and keeps no seed file: for a test that does see [`SuiteTest`](crate::SuiteTest).
+///
 /// A property that no run of a sweep of [`SWEEP`] or more has checked is a failure, too: such a test would prove
 /// nothing.
 ///

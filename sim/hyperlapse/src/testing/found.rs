@@ -24,6 +24,14 @@ pub enum NotHeld {
     /// A seed file that is to fail does not.
     #[error("{0}")]
     NotReproduced(String),
+    /// A property that no run has checked, of [`SWEEP`](crate::SWEEP) or more: it proves nothing.
+    #[error("the property {property} was never checked in {}: what no run comes by proves nothing", units::plural(*.seeds, "seed"))]
+    NeverChecked {
+        /// Its name.
+        property: String,
+        /// How many were played.
+        seeds: u64,
+    },
 }
 
 impl From<Found> for NotHeld {

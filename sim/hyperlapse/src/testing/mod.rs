@@ -6,6 +6,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
+//! | [`of_suite`] | a suite as one test |
 //! | [`running`] | seed files first, then seeds, until one fails |
 //! | [`harness`] | a suite made of data as a test binary |
 //! | [`place`] | which package, which folders, the line that replays |
@@ -15,6 +16,7 @@
 mod found;
 #[cfg(feature = "harness")]
 mod harness;
+mod of_suite;
 mod place;
 mod running;
 mod variables;
@@ -35,6 +37,7 @@ use crate::units;
 use crate::workload::{AllAtOnce, Workload};
 use crate::world::Sim;
 pub use found::{NotHeld, Untrue};
+pub use of_suite::SuiteTest;
 use place::Place;
 use running::Running;
 

@@ -11,6 +11,10 @@ use crate::seed_file::SeedFile;
 pub(super) struct Place {
     /// As libtest knows it.
     pub(super) name: String,
+    /// The scenario that its seed files name: the test itself, or one of a suite.
+    scenario: String,
+    /// The folder of its own among those of found failures, where its scenario may be that of other tests, too.
+    apart: Option<String>,
     /// The name of its binary, without what cargo puts behind it.
     binary: &'static str,
     /// The name of what it tests: that of its binary, or a system of a suite.
@@ -38,7 +42,8 @@ impl Place {
         };
         // A suite's names are constants; a process has one binary.
         let binary = intern(binary);
-        Self { name, binary, system: binary, target, package, folder }
+        let scenario = as_scenario(&name);
+        Self { name, scenario, apart: None, binary, system: binary, target, package, folder }
     }
 
     /// Of a case of a suite, on this system.
@@ -47,34 +52,37 @@ impl Place {
         Self { system, ..self }
     }
 
+    /// Of a test that plays this scenario of a suite, on this system.
+    pub(super) fn playing(self, scenario: &str, system: &'static str) -> Self {
+        let apart = Some(format!("{}.{}", self.binary, self.scenario));
+        Self { scenario: scenario.to_owned(), apart, system, ..self }
+    }
+
     /// What was known when it was compiled, where cargo does not say it now.
     pub(super) fn compiled_in(&mut self, package: &str, folder: &Path) {
         self.package.get_or_insert_with(|| package.to_owned());
         self.folder.get_or_insert_with(|| folder.to_owned());
     }
 
-    /// The name as that of a scenario, which becomes part of file names.
-    pub(super) fn scenario(&self) -> String {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let name = self.name.replace("::", ".");
-        let name: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
-        match name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            true => name,
-            false => format!("t{name}"),
-        }
+    /// The scenario that its seed files name.
+    pub(super) fn scenario(&self) -> &str {
+        &self.scenario
     }
 
     /// Whether a seed file is one of this test.
     pub(super) fn has(&self, seed_file: &SeedFile) -> bool {
-        seed_file.scenario == self.scenario() && seed_file.system == self.system
+        seed_file.scenario == self.scenario && seed_file.system == self.system
     }
 
-    /// Where found failures go: the folder of what is built, `target/hyperlapse`.
-    pub(super) fn found(&self) -> PathBuf {
+    /// Where found failures go: in this folder, or that of what is built, `target/hyperlapse`.
+    pub(super) fn found(&self, asked: Option<&Path>) -> PathBuf {
         let exe = std::env::current_exe().unwrap_or_default();
-        // `target/debug/deps/binary`, with the name of a platform before `debug` perhaps.
-        let built = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-        built.unwrap_or(Path::new("target")).join("hyperlapse")
+        let found = asked.map(Path::to_owned).unwrap_or_else(|| {
+            // `target/debug/deps/binary`, with the name of a platform before `debug` perhaps.
+            let built = exe.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+            built.unwrap_or(Path::new("target")).join("hyperlapse")
+        });
+        self.apart.as_ref().map_or(found.clone(), |apart| found.join(apart))
     }
 
     /// The seed files of this test, kept ones first, in the order of their names.
@@ -86,7 +94,7 @@ impl Place {
         found: &Path,
     ) -> Result<Vec<(PathBuf, Source, SeedFile)>, InputError> {
         let kept = self.folder.as_ref().map(|folder| folder.join("seeds"));
-        let ours = format!("{}-{}-seed-", self.scenario(), self.system);
+        let ours = format!("{}-{}-seed-", self.scenario, self.system);
         let mut files = Vec::new();
         for folder in kept.as_deref().into_iter().chain([found]) {
             let Ok(entries) = fs::read_dir(folder) else { continue };
@@ -131,6 +139,17 @@ pub(super) fn read(path: &Path) -> Result<(Source, SeedFile), InputError> {
     Ok((source, seed_file))
 }
 
+/// The name of a test as that of a scenario, which becomes part of file names.
+fn as_scenario(name: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name = name.replace("::", ".");
+    let name: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+    match name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        true => name,
+        false => format!("t{name}"),
+    }
+}
+
 /// Cargo names a test binary `name-0123456789abcdef`.
 fn without_hash(stem: &str) -> &str {
     match stem.rsplit_once('-') {
@@ -153,6 +172,8 @@ mod tests {
     fn place(name: &str) -> Place {
         Place {
             name: name.to_owned(),
+            scenario: as_scenario(name),
+            apart: None,
             binary: "race",
             system: "race",
             target: Some("--test"),
@@ -171,6 +192,7 @@ mod tests {
     fn a_test_becomes_a_scenario_and_a_line_to_paste() {
         assert_eq!(place("pools::none_is_lost").scenario(), "pools.none_is_lost");
         assert_eq!(place("_first").scenario(), "t_first");
+        assert_eq!(place("pools::none_is_lost").playing("pool", "small").scenario(), "pool");
         assert_eq!(
             place("pools::none_is_lost").replay(Path::new("target/hyperlapse/a b.toml")),
             "HYPERLAPSE_REPLAY='target/hyperlapse/a b.toml' cargo test -p my-pool --test race -- --exact \

@@ -1,5 +1,6 @@
 //! A test that is being run: seed files first, then seeds, until one fails.
 
+use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use crate::build_info::Build;
 use crate::decision::StrategyChoice;
 use crate::input::{InputError, Source};
 use crate::isolate;
+use crate::property::SWEEP;
 use crate::replay::compare;
 use crate::report::{self, Explained};
 use crate::seed_file::{Expect, SeedFile};
@@ -101,8 +103,8 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
     }
 
     fn out(&self) -> PathBuf {
-        let asked = self.variables.out.as_ref().or(self.running.out.as_ref());
-        asked.cloned().unwrap_or_else(|| self.running.place.found())
+        let asked = self.variables.out.as_deref().or(self.running.out.as_deref());
+        self.running.place.found(asked)
     }
 
     fn options(&self, seed: u64) -> RunOptions {
@@ -168,16 +170,29 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
             let written = (!finished.verdict.passed()).then(|| self.write(&case, &finished));
             (case, finished, written)
         };
-        let mut failed = None;
+        let (mut failed, mut checks) = (None, BTreeMap::new());
         let jobs = self.variables.jobs.map_or(1, |jobs| jobs.get());
         sweep::in_order(count as usize, jobs, play, |_, (case, finished, written)| match written {
-            None => ControlFlow::Continue(()),
+            None => {
+                for (name, property) in finished.record.properties {
+                    *checks.entry(name).or_insert(0) += property.checked;
+                }
+                ControlFlow::Continue(())
+            }
             Some(written) => {
                 failed = Some((case, finished, written));
                 ControlFlow::Break(())
             }
         });
-        let Some((case, finished, written)) = failed else { return Ok(count) };
+        let Some((case, finished, written)) = failed else {
+            let never = checks.into_iter().find(|(_, checked)| *checked == 0);
+            return match never {
+                Some((property, _)) if count >= SWEEP => {
+                    Err(NotHeld::NeverChecked { property, seeds: count })
+                }
+                _ => Ok(count),
+            };
+        };
         let found = Found::of(&self.running.place, &case, &finished).found(&seeds);
         let path = match written {
             Ok(path) => path,

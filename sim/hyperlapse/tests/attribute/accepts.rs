@@ -19,6 +19,22 @@ async fn no_argument() {
     tokio::task::yield_now().await;
 }
 
+/// The example of the attribute's documentation.
+#[hyperlapse::test(seeds = 100)]
+async fn no_count_is_lost(_sim: Sim) {
+    let count = Arc::new(Mutex::new(0));
+    let tasks: Vec<_> = (0..10)
+        .map(|_| {
+            let count = Arc::clone(&count);
+            tokio::spawn(async move { *count.lock().await += 1 })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*count.lock().await, 10);
+}
+
 #[hyperlapse::test(seeds = 5..8, strategy = "none", deadline = "1m 30s")]
 async fn a_result(_sim: Sim) -> Result<(), std::io::Error> {
     tokio::time::sleep(Duration::from_secs(1)).await;

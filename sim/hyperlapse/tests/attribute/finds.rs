@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hyperlapse::{NotHeld, Sim, Test};
 use tokio::sync::Mutex;
 
+#[cfg(tokio_unstable)]
+use super::again::files;
+
 /// Looks whether a seat is free, and takes it after it has let somebody else go first: two can take the last one.
 #[derive(Default)]
 struct Seats {
@@ -49,27 +52,7 @@ async fn planted(sim: Sim) {
 
 #[cfg(tokio_unstable)]
 fn again(out: &std::path::Path, variables: &[(&str, &str)]) -> (bool, String) {
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "finds::planted", "--include-ignored"]);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HYPERLAPSE_")) {
-        command.env_remove(name);
-    }
-    command
-        .env("HYPERLAPSE_OUT", out)
-        .env("CARGO_PKG_NAME", "hyperlapse")
-        .env("RUST_BACKTRACE", "0");
-    command.env_remove("CARGO_MANIFEST_DIR").envs(variables.iter().copied());
-    let output = command.output().unwrap();
-    (output.status.success(), String::from_utf8(output.stdout).unwrap())
-}
-
-#[cfg(tokio_unstable)]
-fn files(folder: &std::path::Path) -> Vec<String> {
-    let mut files: Vec<String> = std::fs::read_dir(folder)
-        .map(|entries| entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
-        .unwrap_or_default();
-    files.sort();
-    files
+    super::again::again("finds::planted", out, variables)
 }
 
 #[cfg(tokio_unstable)]
