@@ -85,8 +85,8 @@ fn the_same_seed_gives_the_same_bytes_in_another_process() {
     assert_eq!(here, there);
 }
 
-/// Kept as a snapshot, so that a debug and a release build (CI runs this test in both) and every machine
-/// must come to the same fingerprints.
+/// Kept as a snapshot, so that every machine must come to the same fingerprints. `.ci/run` holds the command of a release build
+/// to that of a debug build.
 #[test]
 fn fingerprints_are_the_same_in_every_build() {
     let suite = conversation_load::suite();

@@ -4,24 +4,49 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 /// The suite of faulty systems. `cargo test` builds examples, `cargo test --test guard` does not.
 fn faulty() -> &'static Path {
     static FAULTY: OnceLock<PathBuf> = OnceLock::new();
     FAULTY.get_or_init(|| {
         let this = std::env::current_exe().expect("a test has a path");
-        let profile =
-            this.parent().and_then(Path::parent).expect("it lies in a folder of the profile");
-        let target = profile.parent().expect("the profile's folder lies in another");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "hyperlapse", "--example", "faulty", "--target-dir"]);
-        build.arg(target);
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
+        let dependencies = this.parent().expect("it lies in a folder");
+        let profile = dependencies.parent().expect("of a folder of the profile");
+        let name = format!("faulty{}", std::env::consts::EXE_SUFFIX);
+        let faulty = profile.join("examples").join(name);
+        // What is newer than the library is built with it; a build for itself would have other features, and the framework be
+        // compiled once more for them.
+        if modified(&faulty) < library(dependencies) || !faulty.exists() {
+            build(profile);
         }
-        assert!(build.status().expect("cargo can be started").success());
-        profile.join("examples").join(format!("faulty{}", std::env::consts::EXE_SUFFIX))
+        faulty
     })
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// When the framework was built.
+fn library(dependencies: &Path) -> Option<SystemTime> {
+    let entries = std::fs::read_dir(dependencies).ok()?.flatten().map(|entry| entry.path());
+    let libraries = entries.filter(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libhyperlapse-") && name.ends_with(".rlib")
+    });
+    libraries.filter_map(|path| modified(&path)).max()
+}
+
+fn build(profile: &Path) {
+    let target = profile.parent().expect("the profile's folder lies in another");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "-p", "hyperlapse", "--example", "faulty", "--target-dir"]);
+    build.arg(target);
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    assert!(build.status().expect("cargo can be started").success());
 }
 
 fn run(folder: &Path, args: &[&str]) -> Output {

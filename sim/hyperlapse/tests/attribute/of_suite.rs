@@ -76,7 +76,8 @@ fn a_failure_is_kept_apart_told_and_played_first_from_then_on() {
     );
     assert!(told.contains(&line), "{told}");
     // First of all, although only another seed is asked for.
-    let (held, told) = again("of_suite::planted", out.path(), &[("HYPERLAPSE_SEEDS", "9000..9001")]);
+    let (held, told) =
+        again("of_suite::planted", out.path(), &[("HYPERLAPSE_SEEDS", "9000..9001")]);
     assert!(!held);
     let first = format!("of_suite::planted fails by {}", folder.join(&names[0]).display());
     assert!(told.contains(&first), "{told}");
@@ -90,7 +91,8 @@ fn a_failure_is_kept_apart_told_and_played_first_from_then_on() {
     let (held, told) = again("of_suite::a_kit", empty.path(), &replay);
     assert!(held && told.contains("of_suite::a_kit: 0 seeds and 1 seed file held"), "{told}");
     // One of another scenario is no business of this suite.
-    let text = fs::read_to_string(&file).unwrap().replace("scenario = \"limiter\"", "scenario = \"pool\"");
+    let text =
+        fs::read_to_string(&file).unwrap().replace("scenario = \"limiter\"", "scenario = \"pool\"");
     fs::write(&file, text).unwrap();
     let (held, told) = again("of_suite::planted", empty.path(), &replay);
     assert!(!held && told.contains("is of another test: pool on limiter"), "{told}");
@@ -177,7 +179,8 @@ fn the_examples_of_the_attribute_are_compiled() {
     let told: String = page.join("\n").split_whitespace().collect();
     let squeezed = |text: &str| text.split_whitespace().collect::<String>();
     let ours = squeezed(include_str!("accepts.rs")) + &squeezed(include_str!("of_suite.rs"));
-    let functions = told.split("#[hyperlapse::test(seeds=").skip(1).map(|it| it.split("```").next().unwrap());
+    let functions =
+        told.split("#[hyperlapse::test(seeds=").skip(1).map(|it| it.split("```").next().unwrap());
     let mut examples = 0;
     for function in functions {
         let function = function.split_once(']').unwrap().1;
