@@ -15,9 +15,11 @@ fn faulty() -> &'static Path {
         let profile = dependencies.parent().expect("of a folder of the profile");
         let name = format!("faulty{}", std::env::consts::EXE_SUFFIX);
         let faulty = profile.join("examples").join(name);
-        // What is newer than the library is built with it; a build for itself would have other features, and the framework be
-        // compiled once more for them.
-        if modified(&faulty) < library(dependencies) || !faulty.exists() {
+        // What is newer than its source and the framework is as good as new. A build for itself has other features, and the
+        // framework is compiled once more for them.
+        let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/faulty.rs"));
+        let newest = library(dependencies).max(modified(source));
+        if modified(&faulty) < newest || !faulty.exists() {
             build(profile);
         }
         faulty

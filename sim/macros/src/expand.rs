@@ -10,7 +10,7 @@ use crate::options::Options;
 
 /// The test; with errors for whatever is wrong, and a function all the same, so that there is nothing else to complain about.
 pub(crate) fn expand(options: Result<Options>, item: &ItemFn) -> TokenStream {
-    let suite = item.sig.asyncness.is_none();
+    let suite = gives_a_suite(item);
     let misplaced = options.as_ref().ok().filter(|_| suite).and_then(|it| it.for_suites().err());
     let wrong = [options.as_ref().err().cloned(), misplaced, check(item).err()];
     let wrong = wrong.into_iter().flatten().reduce(|mut all, error| {
@@ -93,19 +93,20 @@ fn at(name: &str) -> TokenStream {
     }
 }
 
+/// Whether it is a function that gives a suite: not async, without arguments, and it ends with something.
+fn gives_a_suite(item: &ItemFn) -> bool {
+    let sig = &item.sig;
+    let ends_with = !matches!(sig.output, ReturnType::Default);
+    sig.asyncness.is_none() && sig.inputs.is_empty() && ends_with
+}
+
 /// Whether the function is one that can be a test.
 fn check(item: &ItemFn) -> Result<()> {
     let sig = &item.sig;
-    if sig.asyncness.is_none() {
-        if matches!(sig.output, ReturnType::Default) {
-            let message = "a test of hyperlapse is an `async fn`, or gives a suite: `fn name() -> Suite<MyPool>`; \
-                           one that is neither can call `hyperlapse::Test`";
-            return Err(Error::new(sig.fn_token.span(), message));
-        }
-        if !sig.inputs.is_empty() {
-            let message = "a test that gives a suite has no arguments";
-            return Err(Error::new(sig.inputs.span(), message));
-        }
+    if sig.asyncness.is_none() && !gives_a_suite(item) {
+        let message = "a test of hyperlapse is an `async fn`, or gives a suite: `fn name() -> Suite<MyPool>`; one that is \
+                       neither can call `hyperlapse::Test`";
+        return Err(Error::new(sig.fn_token.span(), message));
     }
     if !sig.generics.params.is_empty() {
         return Err(Error::new(sig.generics.span(), "a test has no generic parameters"));

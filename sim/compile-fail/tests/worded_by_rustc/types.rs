@@ -10,5 +10,6 @@ async fn another_ending(_: hyperlapse::Sim) -> u32 {
 fn main() {
     hyperlapse::Test::new("argument").run(another_argument);
     hyperlapse::Test::new("ending").run(another_ending);
+    hyperlapse::SuiteTest::new("suite").run(5);
     hyperlapse::Test::new("workload").workload(5).run(|_| async {});
 }

@@ -3,9 +3,4 @@ fn options() -> hyperlapse::Suite<()> {
     hyperlapse::Suite::new("mine", "0.1.0")
 }
 
-#[hyperlapse::test]
-fn an_argument(sim: hyperlapse::Sim) -> hyperlapse::Suite<()> {
-    hyperlapse::Suite::new("mine", "0.1.0")
-}
-
 fn main() {}

@@ -5,8 +5,7 @@ use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::thread;
 
-use crate::property::SWEEP;
-use crate::report;
+use crate::report::{self, CaseSummary};
 use crate::shrink::{Effort, Shrunk};
 use crate::suite::{Case, Finished, Suite};
 use crate::sweep::in_order;
@@ -76,8 +75,8 @@ pub struct Swept {
 ///
 /// It reads no variables and keeps no seed file: for a test that does see [`SuiteTest`](crate::SuiteTest).
 ///
-/// A property that no run of a sweep of [`SWEEP`] or more has checked is a failure, too: such a test would prove
-/// nothing.
+/// What all runs together break is a failure, too: a threshold over seeds, and in a sweep of [`SWEEP`](crate::SWEEP) or more a property that
+/// no run has checked, for such a test would prove nothing.
 ///
 /// # Errors
 /// The failure of the first seed that fails, shrunk and explained; that takes some seconds at most.
@@ -108,6 +107,7 @@ fn sweep_case<S: Clone + Send + 'static>(
     let count = usize::try_from(seeds.end.saturating_sub(seeds.start)).unwrap_or(usize::MAX);
     let jobs = thread::available_parallelism().map_or(1, usize::from);
     let mut checks = BTreeMap::new();
+    let mut summary = CaseSummary::of(&case.scenario);
     let mut failed: Option<Finished> = None;
     let mut runs = 0;
     let run = |nth: usize| suite.run(case, seeds.start + nth as u64);
@@ -117,6 +117,7 @@ fn sweep_case<S: Clone + Send + 'static>(
             *checks.entry(name.clone()).or_insert(0) += property.checked;
         }
         if finished.verdict.passed() {
+            summary.add(&finished, None);
             return ControlFlow::Continue(());
         }
         failed = Some(finished);
@@ -126,17 +127,21 @@ fn sweep_case<S: Clone + Send + 'static>(
     if let Some(finished) = failed {
         return Err(Box::new(found(suite, case, finished, runs)));
     }
-    let never = checks.iter().find(|(_, checked)| **checked == 0).map(|(name, _)| name.clone());
-    if let (Some(name), SWEEP..) = (never, runs) {
-        let message = format!("never checked in {}", units::plural(runs, "run"));
+    if let Some(broken) = summary.broken_over_the_sweep().into_iter().next() {
+        let (name, message) = broken.split_once(": ").expect("a name and what was seen");
+        let kind = match checks.contains_key(name) {
+            true => FailureKind::Property,
+            false if message.starts_with("never struck") => FailureKind::Fault,
+            false => FailureKind::Threshold,
+        };
         return Err(Box::new(Found {
             scenario: case.scenario.name().to_owned(),
             system: case.system.clone(),
             seed: seeds.start,
             runs,
-            failure: Failure { kind: FailureKind::Property, name, message },
+            failure: Failure { kind, name: name.to_owned(), message: message.to_owned() },
             shrunk: None,
-            told: "A check that no run comes by proves nothing.\n".to_owned(),
+            told: "Each run holds by itself; all of them together do not.\n".to_owned(),
         }));
     }
     for (name, checked) in checks {

@@ -122,7 +122,7 @@ impl CaseSummary {
     }
 
     /// What no run by itself breaks, and all of them together do.
-    pub(super) fn broken_over_the_sweep(&self) -> Vec<String> {
+    pub(crate) fn broken_over_the_sweep(&self) -> Vec<String> {
         let judgements = self.over_seeds().into_iter();
         let broken = judgements.filter(|judgement| judgement.standing == Standing::Broken);
         let told = broken.map(|one| format!("{}: {}", one.threshold, one.measured));

@@ -24,13 +24,21 @@ pub enum NotHeld {
     /// A seed file that is to fail does not.
     #[error("{0}")]
     NotReproduced(String),
-    /// A property that no run has checked, of [`SWEEP`](crate::SWEEP) or more: it proves nothing.
-    #[error("the property {property} was never checked in {}: what no run comes by proves nothing", units::plural(*.seeds, "seed"))]
-    NeverChecked {
-        /// Its name.
-        property: String,
+    /// Each seed holds, and all of them together do not: a threshold over seeds is broken, or in [`SWEEP`](crate::SWEEP) runs or
+    /// more something never happened that must in some of them.
+    #[error(
+        "{test}: of {scenario} each seed holds, and all {seeds} together do not\n  {}",
+        broken.join("\n  ")
+    )]
+    OverTheSweep {
+        /// The test.
+        test: String,
+        /// The scenario.
+        scenario: String,
         /// How many were played.
         seeds: u64,
+        /// What does not hold, and what was seen instead.
+        broken: Vec<String>,
     },
 }
 

@@ -54,5 +54,5 @@ fn of_scenario<S: Clone + Send + 'static>(
     let system = suite.systems().find(|entry| entry.name == case.system);
     let system = system.expect("the system of a case was checked when the case was made").name;
     let place = Place::of(scenario.to_owned()).on(system);
-    Running { place, suite, case, seeds, isolate: false, out: None }.all()
+    Running { place, suite, case, seeds, on_demand: false, isolate: false, out: None }.all()
 }

@@ -261,7 +261,8 @@ impl Test {
         self
     }
 
-    /// Whether each run has a process of its own: for systems with global state, and for those that crash.
+    /// Whether each run has a process of its own: for systems with global state, and for those that crash. That process
+    /// starts the test's function again, which should run one test and no more: the first of them answers.
     pub fn isolate(mut self, isolate: bool) -> Self {
         self.isolate = isolate;
         self
@@ -276,7 +277,8 @@ impl Test {
     /// Runs it.
     ///
     /// # Panics
-    /// When a run fails, with what failed, why, and the line that replays it; when the test is not one that can be run.
+    /// When it does not hold: a run fails, with what failed, why, and the line that replays it; a seed file does not do what it says;
+    /// all seeds together do not hold; the test is not one that can be run.
     #[track_caller]
     pub fn run<F, Fut>(self, body: F)
     where
@@ -293,7 +295,7 @@ impl Test {
     /// Runs it, and gives what came of it.
     ///
     /// # Errors
-    /// The first failure, or why the test cannot be run.
+    /// Why it does not hold: see [`NotHeld`].
     pub fn check<F, Fut>(self, body: F) -> Result<Held, NotHeld>
     where
         F: Fn(Sim) -> Fut + Send + Sync + 'static,
@@ -342,7 +344,7 @@ impl Test {
         // One that the suite brings: its text is code, and no business of seed files.
         let case = Case { text: None, ..case };
         let Self { place, seeds, isolate, out, .. } = self;
-        run(Running { place, suite: &suite, case, seeds, isolate, out })
+        run(Running { place, suite: &suite, case, seeds, on_demand: false, isolate, out })
     }
 
     fn suite<F, Fut>(&self, body: F) -> Suite<()>

@@ -14,10 +14,10 @@ use crate::suite::Suite;
 /// A test that plays the scenarios of a [`Suite`] on many seeds: that of a [kit](crate::kit), or one of your own. What the
 /// attribute `#[hyperlapse::test]` comes to on a function that gives a suite.
 ///
-/// The scenarios are those that a bare `run` includes, each with what bends it as its file says. Seed files, variables of the
-/// environment, shrinking and what is told are as with [`Test`](super::Test); what one test has found lies in a folder of its
-/// own, for one scenario can be that of many tests. Those in `seeds` are played by each test that has their scenario and
-/// system. A property that no run of 100 seeds or more comes by fails it, too.
+/// The scenarios are those that a bare `run` includes, each with what bends it as its file says; of the others only seed files are
+/// played. Seed files, variables of the environment, shrinking and what is told are as with [`Test`](super::Test); what one test has
+/// found lies in a folder of its own, for one scenario can be that of many tests. Those in `seeds` are played by each test that has
+/// their scenario and plays it on their system.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -87,7 +87,8 @@ impl SuiteTest {
         self
     }
 
-    /// Whether each run has a process of its own: for systems with global state, and for those that crash.
+    /// Whether each run has a process of its own: for systems with global state, and for those that crash. That process
+    /// starts the test's function again, which should run one test and no more: the first of them answers.
     pub fn isolate(mut self, isolate: bool) -> Self {
         self.isolate = isolate;
         self
@@ -102,7 +103,8 @@ impl SuiteTest {
     /// Runs it.
     ///
     /// # Panics
-    /// When a run fails, with what failed, why, and the line that replays it; when the test is not one that can be run.
+    /// When it does not hold: a run fails, with what failed, why, and the line that replays it; a seed file does not do what it says;
+    /// all seeds together do not hold; the test is not one that can be run. When a scenario that the suite brings cannot be read.
     #[track_caller]
     pub fn run<S: Clone + Send + 'static>(self, suite: Suite<S>) {
         let name = self.place.name.clone();
@@ -115,7 +117,7 @@ impl SuiteTest {
     /// Runs it, and gives what came of it.
     ///
     /// # Errors
-    /// The first failure, or why the test cannot be run.
+    /// Why it does not hold: see [`NotHeld`].
     ///
     /// # Panics
     /// When a scenario that the suite brings cannot be read.
@@ -125,30 +127,35 @@ impl SuiteTest {
         let strategy = strategy.map_err(|expected| {
             InputError::new(format!("{} has no such strategy", self.place.name)).help(expected)
         })?;
-        let scenarios = suite.scenarios();
-        let played = scenarios.iter().filter(|(_, by_default)| *by_default);
-        let mut names: Vec<&str> = played.map(|(scenario, _)| scenario.name()).collect();
-        if let Some(path) = Variables::of_process()?.replay {
-            // One of the suite's scenarios, also one that is played on demand; of another test it is said by the first.
-            let (_, seed_file) = place::read(&path)?;
-            let known = scenarios.iter().map(|(scenario, _)| scenario.name());
-            let of = known.clone().find(|name| **name == *seed_file.scenario);
-            names = of.or(known.clone().next()).into_iter().collect();
-        }
-        let Some(_) = names.first() else {
+        let mut scenarios = suite.scenarios();
+        if !scenarios.iter().any(|(_, by_default)| *by_default) {
             return Err(InputError::new("this suite has no scenario that a test would play").into());
-        };
+        }
+        if let Some(path) = Variables::of_process()?.replay {
+            let (_, seed_file) = place::read(&path)?;
+            let known: Vec<String> =
+                scenarios.iter().map(|(scenario, _)| scenario.name().to_owned()).collect();
+            scenarios.retain(|(scenario, _)| *scenario.name() == seed_file.scenario);
+            if scenarios.is_empty() {
+                let of = format!("{} on {}", seed_file.scenario, seed_file.system);
+                let message = format!("{} is of another test: {of}", path.display());
+                let ours = format!("this one has {}", known.join(", "));
+                return Err(InputError::new(message).help(ours).into());
+            }
+        }
         let mut all = Held { seed_files: 0, seeds: 0 };
-        for name in names {
-            let mut case = suite.case(name, None, &[])?;
+        for (scenario, by_default) in scenarios {
+            let mut case = suite.case(scenario.name(), None, &[])?;
             if strategy.is_some() {
                 case.strategy.clone_from(&strategy);
             }
             let system = suite.systems().find(|entry| entry.name == case.system);
             let system = system.expect("the system of a case was checked when the case was made");
-            let place = self.place.clone().playing(name, system.name);
-            let (seeds, isolate, out) = (self.seeds.clone(), self.isolate, self.out.clone());
-            let held = Running { place, suite: &suite, case, seeds, isolate, out }.all()?;
+            let place = self.place.clone().playing(scenario.name(), system.name);
+            let (seeds, on_demand) = (self.seeds.clone(), !by_default);
+            let (isolate, out) = (self.isolate, self.out.clone());
+            let held =
+                Running { place, suite: &suite, case, seeds, on_demand, isolate, out }.all()?;
             all.seed_files += held.seed_files;
             all.seeds += held.seeds;
         }

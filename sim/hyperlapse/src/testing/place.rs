@@ -54,7 +54,8 @@ impl Place {
 
     /// Of a test that plays this scenario of a suite, on this system.
     pub(super) fn playing(self, scenario: &str, system: &'static str) -> Self {
-        let apart = Some(format!("{}.{}", self.binary, self.scenario));
+        let package = self.package.as_ref().map_or(String::new(), |package| format!("{package}."));
+        let apart = Some(format!("{package}{}.{}", self.binary, as_scenario(&self.name)));
         Self { scenario: scenario.to_owned(), apart, system, ..self }
     }
 
@@ -85,6 +86,19 @@ impl Place {
         self.apart.as_ref().map_or(found.clone(), |apart| found.join(apart))
     }
 
+    /// The name for a seed file of this test: copied into `seeds`, it meets none of another.
+    pub(super) fn file_name(&self, seed_file: &SeedFile) -> String {
+        format!("{}{}", self.prefix(), seed_file.file_name())
+    }
+
+    /// What tells the files of one test from those of another, where their scenario does not.
+    fn prefix(&self) -> String {
+        match self.apart {
+            Some(_) => format!("{}-", as_scenario(&self.name)),
+            None => String::new(),
+        }
+    }
+
     /// The seed files of this test, kept ones first, in the order of their names.
     ///
     /// # Errors
@@ -94,7 +108,7 @@ impl Place {
         found: &Path,
     ) -> Result<Vec<(PathBuf, Source, SeedFile)>, InputError> {
         let kept = self.folder.as_ref().map(|folder| folder.join("seeds"));
-        let ours = format!("{}-{}-seed-", self.scenario, self.system);
+        let ours = format!("{}{}-{}-seed-", self.prefix(), self.scenario, self.system);
         let mut files = Vec::new();
         for folder in kept.as_deref().into_iter().chain([found]) {
             let Ok(entries) = fs::read_dir(folder) else { continue };

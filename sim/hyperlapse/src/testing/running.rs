@@ -1,6 +1,5 @@
 //! A test that is being run: seed files first, then seeds, until one fails.
 
-use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 
@@ -12,9 +11,8 @@ use crate::build_info::Build;
 use crate::decision::StrategyChoice;
 use crate::input::{InputError, Source};
 use crate::isolate;
-use crate::property::SWEEP;
 use crate::replay::compare;
-use crate::report::{self, Explained};
+use crate::report::{self, CaseSummary, Explained};
 use crate::seed_file::{Expect, SeedFile};
 use crate::shrink::NotShrunk;
 use crate::suite::{Case, Finished, Suite};
@@ -28,6 +26,8 @@ pub(super) struct Running<'a, S> {
     pub(super) suite: &'a Suite<S>,
     pub(super) case: Case,
     pub(super) seeds: Range<u64>,
+    /// Whether it has seed files alone.
+    pub(super) on_demand: bool,
     pub(super) isolate: bool,
     pub(super) out: Option<PathBuf>,
 }
@@ -86,8 +86,9 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
             if !self.running.place.has(&seed_file) {
                 let of = format!("{} on {}", seed_file.scenario, seed_file.system);
                 let message = format!("{} is of another test: {of}", path.display());
-                let ours = self.running.place.scenario();
-                return Err(InputError::new(message).help(format!("this one is {ours}")).into());
+                let place = &self.running.place;
+                let ours = format!("this one is {} on {}", place.scenario(), place.system);
+                return Err(InputError::new(message).help(ours).into());
             }
             self.replay(path, &source, &seed_file)?;
             return Ok(Held { seed_files: 1, ..held });
@@ -98,7 +99,9 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
                 held.seed_files += 1;
             }
         }
-        held.seeds = self.sweep()?;
+        if !self.running.on_demand {
+            held.seeds = self.sweep()?;
+        }
         Ok(held)
     }
 
@@ -170,13 +173,12 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
             let written = (!finished.verdict.passed()).then(|| self.write(&case, &finished));
             (case, finished, written)
         };
-        let (mut failed, mut checks) = (None, BTreeMap::new());
+        let mut failed = None;
+        let mut summary = CaseSummary::of(&self.running.case.scenario);
         let jobs = self.variables.jobs.map_or(1, |jobs| jobs.get());
         sweep::in_order(count as usize, jobs, play, |_, (case, finished, written)| match written {
             None => {
-                for (name, property) in finished.record.properties {
-                    *checks.entry(name).or_insert(0) += property.checked;
-                }
+                summary.add(&finished, None);
                 ControlFlow::Continue(())
             }
             Some(written) => {
@@ -185,12 +187,14 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
             }
         });
         let Some((case, finished, written)) = failed else {
-            let never = checks.into_iter().find(|(_, checked)| *checked == 0);
-            return match never {
-                Some((property, _)) if count >= SWEEP => {
-                    Err(NotHeld::NeverChecked { property, seeds: count })
+            let broken = summary.broken_over_the_sweep();
+            return match broken.is_empty() {
+                true => Ok(count),
+                false => {
+                    let test = self.running.place.name.clone();
+                    let scenario = self.running.place.scenario().to_owned();
+                    Err(NotHeld::OverTheSweep { test, scenario, seeds: count, broken })
                 }
-                _ => Ok(count),
             };
         };
         let found = Found::of(&self.running.place, &case, &finished).found(&seeds);
@@ -212,7 +216,9 @@ impl<S: Clone + Send + 'static> Asked<'_, S> {
         // Of a test it is expected that it passes.
         let seed_file = SeedFile { expect: Expect::Pass, ..seed_file };
         let command = self.running.place.replay_command();
-        seed_file.write(&self.out(), &command).map_err(|error| (error, seed_file.text(&command)))
+        let name = self.running.place.file_name(&seed_file);
+        let written = seed_file.write_as(&self.out(), &name, &command);
+        written.map_err(|error| (error, seed_file.text(&command)))
     }
 
     /// The failure made small, and why it fails; why it was not made small, if so.

@@ -1,5 +1,7 @@
 //! This test binary again, with another environment.
 
+#![allow(dead_code, reason = "without tokio's flag fewer tests are there")]
+
 use std::path::Path;
 use std::process::Command;
 
@@ -17,6 +19,19 @@ pub fn again(test: &str, out: &Path, variables: &[(&str, &str)]) -> (bool, Strin
     command.env_remove("CARGO_MANIFEST_DIR").envs(variables.iter().copied());
     let output = command.output().unwrap();
     (output.status.success(), String::from_utf8(output.stdout).unwrap())
+}
+
+/// Whether this process was asked for something by variables, which a test of fixed seeds cannot do: it holds without them, in
+/// another process.
+pub fn without_variables(test: &str) -> bool {
+    let asked = |name: &str| name.starts_with("HYPERLAPSE_") && name != "HYPERLAPSE_OUT";
+    let asked = std::env::vars().any(|(name, _)| asked(&name));
+    if asked {
+        let out = tempfile::tempdir().unwrap();
+        let (held, told) = again(test, out.path(), &[]);
+        assert!(held, "{told}");
+    }
+    asked
 }
 
 /// The names in a folder, in order.

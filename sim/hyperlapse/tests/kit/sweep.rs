@@ -32,7 +32,7 @@ fn what_no_run_checks_fails_a_sweep_that_is_long_enough() {
     few on nothing fails in seed 5, after 100 runs:
     property somewhere: never checked in 100 runs
 
-    A check that no run comes by proves nothing.
+    Each run holds by itself; all of them together do not.
     ");
     assert_eq!(format!("{found:?}"), found.to_string());
 }
