@@ -74,6 +74,7 @@ fn a_failure_is_kept_apart_told_and_played_first_from_then_on() {
     let names = files(&folder);
     assert!(names[1].starts_with("of_suite.planted-limiter-limiter-seed-"), "{names:?}");
     assert!(names[0].ends_with("-shrunk.toml"), "{names:?}");
+    assert_eq!(names.len(), 2, "the first failure ends it: {names:?}");
     let file = folder.join(&names[0]);
     let line = format!(
         "HYPERLAPSE_REPLAY={} cargo test -p hyperlapse --test attribute -- --exact of_suite::planted",
